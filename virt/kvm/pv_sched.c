@@ -1,0 +1,751 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Paravirtualized vCPU scheduling: what a VM may have and its guest wants.
+ *
+ * A boost lasts from the event, accepted in whatever context, until the guest
+ * says that it handles no interrupt any more.  It is a set of reasons, kept in
+ * the vCPU; the thread that runs the vCPU has p_max while the set is not
+ * empty, and else what the guest asked for.
+ */
+#include <linux/capability.h>
+#include <linux/kthread.h>
+#include <linux/nospec.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/kvm_pv_sched.h>
+
+#include "pv_sched.h"
+
+#define PV_SCHED_POLICIES (BIT(SCHED_NORMAL) | BIT(SCHED_FIFO) |	\
+			   BIT(SCHED_RR) | BIT(SCHED_BATCH) |		\
+			   BIT(SCHED_IDLE))
+
+#define PV_SCHED_BOOST_BUDGET_NS	(500 * NSEC_PER_USEC)
+#define PV_SCHED_BOOST_PERIOD_NS	(10 * NSEC_PER_MSEC)
+#define PV_SCHED_RT_BUDGET_NS		(90 * NSEC_PER_MSEC)
+#define PV_SCHED_RT_PERIOD_NS		(100 * NSEC_PER_MSEC)
+#define PV_SCHED_EARLY_NS		(8 * NSEC_PER_USEC)
+
+#define PV_SCHED_MIN_BUDGET_NS		(50 * NSEC_PER_USEC)
+#define PV_SCHED_MIN_PERIOD_NS		NSEC_PER_MSEC
+#define PV_SCHED_MAX_PERIOD_NS		NSEC_PER_SEC
+#define PV_SCHED_MAX_EARLY_NS		(100 * NSEC_PER_USEC)
+
+#define PV_SCHED_DONE_MASK (KVM_PV_SCHED_IRQ | KVM_PV_SCHED_NMI)
+#define PV_SCHED_REASON_MASK (BIT(KVM_PV_SCHED_REASON_IRQ) |	\
+			      BIT(KVM_PV_SCHED_REASON_NMI))
+
+void __kvm_pv_sched_init(void)
+{
+	BUILD_BUG_ON(KVM_PV_SCHED_IRQ != BIT(KVM_PV_SCHED_REASON_IRQ));
+	BUILD_BUG_ON(KVM_PV_SCHED_NMI != BIT(KVM_PV_SCHED_REASON_NMI));
+	BUILD_BUG_ON(sizeof(union pv_sched_request) != sizeof(u64));
+
+	pv_sched_acct_cpu_init();
+}
+
+void __kvm_pv_sched_exit(void)
+{
+	pv_sched_booster_exit();
+}
+
+bool __kvm_pv_sched_enabled(struct kvm *kvm)
+{
+	return pv_sched_vm_enabled(READ_ONCE(kvm->pv_sched));
+}
+
+bool kvm_pv_sched_vector_boosts(struct kvm *kvm, u8 vector)
+{
+	struct kvm_pv_sched_vm *vm = kvm->pv_sched;
+
+	return pv_sched_vm_enabled(vm) &&
+	       vm->cfg.vectors[vector / 64] & BIT_ULL(vector % 64);
+}
+
+u64 kvm_pv_sched_early_ns(struct kvm_vcpu *vcpu)
+{
+	struct kvm_pv_sched_vm *vm = vcpu->kvm->pv_sched;
+
+	return pv_sched_vm_enabled(vm) ? vm->cfg.early_ns : 0;
+}
+
+static u64 pv_sched_default(u64 value, u64 def)
+{
+	return value ? value : def;
+}
+
+static bool pv_sched_budget_valid(u64 budget, u64 period)
+{
+	return period >= PV_SCHED_MIN_PERIOD_NS &&
+	       period <= PV_SCHED_MAX_PERIOD_NS &&
+	       budget >= PV_SCHED_MIN_BUDGET_NS &&
+	       budget <= div_u64(period * 95, 100);
+}
+
+/* Fill in the defaults, then check each field. */
+static int pv_sched_check(struct kvm_pv_sched *cfg)
+{
+	if (cfg->magic != KVM_PV_SCHED_MAGIC || cfg->flags ||
+	    memchr_inv(cfg->reserved, 0, sizeof(cfg->reserved)))
+		return -EINVAL;
+
+	if (!cfg->p_max || cfg->p_max > MAX_RT_PRIO - 2)
+		return -EINVAL;
+	if (!cfg->policies || cfg->policies & ~PV_SCHED_POLICIES)
+		return -EINVAL;
+	if (cfg->nice_min < MIN_NICE || cfg->nice_min > MAX_NICE)
+		return -EINVAL;
+
+	cfg->boost_budget_ns = pv_sched_default(cfg->boost_budget_ns,
+						PV_SCHED_BOOST_BUDGET_NS);
+	cfg->boost_period_ns = pv_sched_default(cfg->boost_period_ns,
+						PV_SCHED_BOOST_PERIOD_NS);
+	cfg->rt_budget_ns = pv_sched_default(cfg->rt_budget_ns,
+					     PV_SCHED_RT_BUDGET_NS);
+	cfg->rt_period_ns = pv_sched_default(cfg->rt_period_ns,
+					     PV_SCHED_RT_PERIOD_NS);
+	if (!pv_sched_budget_valid(cfg->boost_budget_ns,
+				   cfg->boost_period_ns) ||
+	    !pv_sched_budget_valid(cfg->rt_budget_ns, cfg->rt_period_ns))
+		return -EINVAL;
+
+	if (cfg->early_ns == ~0ULL)
+		return 0;
+	cfg->early_ns = pv_sched_default(cfg->early_ns, PV_SCHED_EARLY_NS);
+	return cfg->early_ns <= PV_SCHED_MAX_EARLY_NS ? 0 : -EINVAL;
+}
+
+/*
+ * The right to lend p_max: that to all priorities, or the limit that user
+ * space sets for unprivileged threads.  LSMs are not asked: their hook for it
+ * is not for modules.
+ */
+static int pv_sched_check_right(struct kvm_pv_sched *cfg, bool capable)
+{
+	unsigned long rttime = rlimit(RLIMIT_RTTIME);
+
+	/* The budget has to end real time before the limit kills. */
+	if (rttime != RLIM_INFINITY &&
+	    rttime <= div_u64(cfg->rt_budget_ns + 2 * TICK_NSEC, NSEC_PER_USEC))
+		return -EPERM;
+
+	if (capable)
+		return 0;
+	if (cfg->p_max > rlimit(RLIMIT_RTPRIO))
+		return -EPERM;
+	if (cfg->nice_min < task_nice(current) &&
+	    !can_nice(current, cfg->nice_min))
+		return -EPERM;
+
+	return 0;
+}
+
+static int pv_sched_enable(struct kvm *kvm, struct kvm_pv_sched __user *arg)
+{
+	struct kvm_pv_sched_vm *vm;
+	struct kvm_pv_sched cfg;
+	bool capable;
+	int r;
+
+	lockdep_assert_held(&kvm->lock);
+
+	if (kvm->pv_sched)
+		return -EEXIST;
+	if (kvm->created_vcpus)
+		return -EBUSY;
+	if (copy_from_user(&cfg, arg, sizeof(cfg)))
+		return -EFAULT;
+
+	r = pv_sched_check(&cfg);
+	if (r)
+		return r;
+
+	capable = ns_capable_noaudit(&init_user_ns, CAP_SYS_NICE);
+	r = pv_sched_check_right(&cfg, capable);
+	if (r)
+		return r;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return -ENOMEM;
+
+	r = pv_sched_worker_create(vm);
+	if (r)
+		goto free;
+	r = pv_sched_booster_get(cfg.p_max);
+	if (r)
+		goto destroy_worker;
+
+	vm->cfg = cfg;
+	vm->capable = capable;
+	vm->tgid = get_pid(task_tgid(current));
+	vm->enabled = true;
+	/* Ordered for other threads by kvm->lock, or by the vCPUs to come. */
+	WRITE_ONCE(kvm->pv_sched, vm);
+	__kvm_pv_sched_set_thread(kvm, vm->worker->task);
+	kvm_arch_pv_sched_enable(kvm, true);
+	return 0;
+
+destroy_worker:
+	pv_sched_worker_destroy(vm);
+free:
+	kfree(vm);
+	return r;
+}
+
+static int pv_sched_get(struct kvm *kvm, struct kvm_pv_sched __user *arg)
+{
+	if (!kvm_pv_sched_enabled(kvm))
+		return -ENOENT;
+
+	return copy_to_user(arg, &kvm->pv_sched->cfg, sizeof(*arg)) ?
+	       -EFAULT : 0;
+}
+
+/* Take back what was lent to the threads of all vCPUs. */
+static int pv_sched_disable(struct kvm *kvm)
+{
+	struct kvm_vcpu_pv_sched *ps;
+	struct pv_sched_task *ts;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	lockdep_assert_held(&kvm->lock);
+
+	if (!kvm_pv_sched_enabled(kvm))
+		return -ENOENT;
+
+	WRITE_ONCE(kvm->pv_sched->enabled, false);
+	__kvm_pv_sched_set_thread(kvm, kvm->pv_sched->worker->task);
+	kvm_arch_pv_sched_enable(kvm, false);
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		ps = vcpu->pv_sched;
+		if (!ps)
+			continue;
+
+		rcu_read_lock();
+		ts = rcu_dereference(ps->task);
+		if (ts && !refcount_inc_not_zero(&ts->refs))
+			ts = NULL;
+		rcu_read_unlock();
+		if (!ts)
+			continue;
+
+		pv_sched_apply(ts);
+		pv_sched_task_put(ts);
+	}
+	return 0;
+}
+
+int kvm_pv_sched_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	struct kvm_pv_sched __user *arg = u64_to_user_ptr(cap->args[1]);
+	int r;
+
+	if (cap->flags || cap->args[2] || cap->args[3])
+		return -EINVAL;
+
+	mutex_lock(&kvm->lock);
+	switch (cap->args[0]) {
+	case KVM_PV_SCHED_ENABLE:
+		r = pv_sched_enable(kvm, arg);
+		break;
+	case KVM_PV_SCHED_GET:
+		r = pv_sched_get(kvm, arg);
+		break;
+	case KVM_PV_SCHED_DISABLE:
+		r = cap->args[1] ? -EINVAL : pv_sched_disable(kvm);
+		break;
+	default:
+		r = -EINVAL;
+		break;
+	}
+	mutex_unlock(&kvm->lock);
+
+	return r;
+}
+
+void __kvm_pv_sched_destroy_vm(struct kvm *kvm)
+{
+	struct kvm_pv_sched_vm *vm = kvm->pv_sched;
+
+	pv_sched_worker_destroy(vm);
+	pv_sched_booster_put(vm->cfg.p_max);
+	put_pid(vm->tgid);
+	kfree(vm);
+}
+
+int __kvm_pv_sched_create_vcpu(struct kvm_vcpu *vcpu)
+{
+	struct kvm_pv_sched_vm *vm = vcpu->kvm->pv_sched;
+	struct kvm_vcpu_pv_sched *ps;
+
+	ps = kzalloc(sizeof(*ps), GFP_KERNEL_ACCOUNT);
+	if (!ps)
+		return -ENOMEM;
+
+	ps->vcpu = vcpu;
+	ps->vm = vm;
+	pv_sched_budget_init(&ps->boost, vm->cfg.boost_budget_ns,
+			     vm->cfg.boost_period_ns);
+	pv_sched_budget_init(&ps->rt, vm->cfg.rt_budget_ns,
+			     vm->cfg.rt_period_ns);
+	vcpu->pv_sched = ps;
+	return 0;
+}
+
+/* Give the vCPU another thread, or none. */
+static void pv_sched_change_task(struct kvm_vcpu_pv_sched *ps,
+				 struct pv_sched_task *ts)
+{
+	struct pv_sched_task *old = rcu_dereference_protected(ps->task, true);
+
+	rcu_assign_pointer(ps->task, ts);
+	if (!old)
+		return;
+
+	pv_sched_detach(old, ps);
+	pv_sched_task_put(old);
+}
+
+void __kvm_pv_sched_destroy_vcpu(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+
+	pv_sched_change_task(ps, NULL);
+	vcpu->pv_sched = NULL;
+	kfree(ps);
+}
+
+/* Of the thread that runs the vCPU, for that thread. */
+static struct pv_sched_task *pv_sched_current(struct kvm_vcpu_pv_sched *ps)
+{
+	return rcu_dereference_protected(ps->task, true);
+}
+
+/* Is there anything that the thread may have to be given or to give back? */
+static bool pv_sched_busy(struct kvm_vcpu_pv_sched *ps,
+			  struct pv_sched_task *ts)
+{
+	union pv_sched_request req = { .word = READ_ONCE(ps->request) };
+
+	return READ_ONCE(ps->reasons) || req.valid || READ_ONCE(ts->lent);
+}
+
+void __kvm_pv_sched_sync(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+
+	kvm_clear_request(KVM_REQ_PV_SCHED, vcpu);
+	/* Changes that come from here on make the request anew. */
+	smp_mb__after_atomic();
+	pv_sched_apply(pv_sched_current(ps));
+}
+
+int __kvm_pv_sched_enter(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	struct pv_sched_task *ts = pv_sched_current(ps);
+
+	if (!ts || ts->task != current) {
+		ts = pv_sched_task_get();
+		if (!ts)
+			return -ENOMEM;
+		pv_sched_change_task(ps, ts);
+	}
+	if (ts->vcpu != ps)
+		pv_sched_attach(ts, ps);
+
+	/* Not in user space, and nobody tells of preemption yet. */
+	WRITE_ONCE(ts->where, PV_SCHED_OUT);
+
+	/* State that user space set is an event that nobody reported. */
+	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_IRQ))
+		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
+	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_NMI))
+		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_NMI);
+
+	if (pv_sched_busy(ps, ts))
+		__kvm_pv_sched_sync(vcpu);
+	return 0;
+}
+
+void __kvm_pv_sched_leave(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	struct pv_sched_task *ts = pv_sched_current(ps);
+
+	/* KVM_RUN failed before it began. */
+	if (!ts || ts->task != current || ts->vcpu != ps)
+		return;
+
+	/* Without an interrupt controller in the kernel, user space halts. */
+	if (vcpu->run->exit_reason == KVM_EXIT_HLT)
+		kvm_pv_sched_done(vcpu, PV_SCHED_DONE_MASK);
+
+	WRITE_ONCE(ts->where, PV_SCHED_USER);
+	/*
+	 * An event either sees where the thread is and has it raised, or is
+	 * seen here.  Pairs with the barrier in __kvm_pv_sched_event().
+	 */
+	smp_mb();
+	pv_sched_acct_linger(ts);
+	if (pv_sched_busy(ps, ts))
+		__kvm_pv_sched_sync(vcpu);
+}
+
+void __kvm_pv_sched_in(struct kvm_vcpu *vcpu)
+{
+	struct pv_sched_task *ts = pv_sched_current(vcpu->pv_sched);
+
+	WRITE_ONCE(ts->where, PV_SCHED_IN);
+	pv_sched_acct_run(ts);
+}
+
+/*
+ * KVM does not see any more when the thread loses the CPU, or it just did.
+ * Leave what there is to do to the booster, as the run queue may be locked.
+ */
+void __kvm_pv_sched_out(struct kvm_vcpu *vcpu, bool switched)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	struct pv_sched_task *ts = pv_sched_current(ps);
+
+	if (switched)
+		pv_sched_acct_stop(ts);
+	WRITE_ONCE(ts->where, PV_SCHED_OUT);
+	/* Pairs with the barrier in __kvm_pv_sched_event(). */
+	smp_mb();
+	if (kvm_test_request(KVM_REQ_PV_SCHED, vcpu) ||
+	    (READ_ONCE(ps->reasons) && !ts->boosted && !READ_ONCE(ps->cut)))
+		irq_work_queue(&ts->irq_work);
+	else if (vcpu->preempted && !READ_ONCE(ps->reasons))
+		kvm_arch_pv_sched_preempted(vcpu);
+}
+
+/* Clear a reason unless the guest is going to take more of the kind. */
+static void pv_sched_clear(struct kvm_vcpu *vcpu,
+			   enum kvm_pv_sched_reason reason)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+
+	if (!test_and_clear_bit(reason, &ps->reasons))
+		return;
+
+	/*
+	 * Something that is pending by now sets its reason after the bit was
+	 * cleared, or is seen here.
+	 */
+	smp_mb__after_atomic();
+	if (kvm_arch_pv_sched_pending(vcpu, reason))
+		set_bit(reason, &ps->reasons);
+}
+
+void kvm_pv_sched_done(struct kvm_vcpu *vcpu, u64 flags)
+{
+	if (flags & KVM_PV_SCHED_IRQ)
+		pv_sched_clear(vcpu, KVM_PV_SCHED_REASON_IRQ);
+	if (flags & KVM_PV_SCHED_NMI)
+		pv_sched_clear(vcpu, KVM_PV_SCHED_REASON_NMI);
+	trace_kvm_pv_sched_done(vcpu->vcpu_id, flags,
+				vcpu->pv_sched->reasons);
+}
+
+void __kvm_pv_sched_block(struct kvm_vcpu *vcpu, bool poll)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+
+	/* A vCPU that halts handles nothing. */
+	kvm_pv_sched_done(vcpu, PV_SCHED_DONE_MASK);
+	clear_bit(KVM_PV_SCHED_REASON_LENT, &ps->reasons);
+	if (!poll)
+		set_bit(KVM_PV_SCHED_REASON_HALT, &ps->reasons);
+	__kvm_pv_sched_sync(vcpu);
+}
+
+void __kvm_pv_sched_unblock(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+
+	/* Keep the boost if what woke the vCPU is a reason of its own. */
+	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_IRQ))
+		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
+	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_NMI))
+		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_NMI);
+
+	clear_bit(KVM_PV_SCHED_REASON_HALT, &ps->reasons);
+	if (!READ_ONCE(ps->reasons))
+		__kvm_pv_sched_sync(vcpu);
+}
+
+static void pv_sched_count(struct kvm_vcpu *vcpu,
+			   enum kvm_pv_sched_reason reason)
+{
+	switch (reason) {
+	case KVM_PV_SCHED_REASON_IRQ:
+		vcpu->stat.generic.pv_sched_boosts_irq++;
+		break;
+	case KVM_PV_SCHED_REASON_NMI:
+		vcpu->stat.generic.pv_sched_boosts_nmi++;
+		break;
+	case KVM_PV_SCHED_REASON_LENT:
+		vcpu->stat.generic.pv_sched_boosts_lent++;
+		break;
+	default:
+		break;
+	}
+	trace_kvm_pv_sched_boost(vcpu->vcpu_id, reason);
+}
+
+/* Raise a thread that is not about to do it itself. */
+static void pv_sched_raise(struct kvm_vcpu *vcpu, struct pv_sched_task *ts)
+{
+	if (READ_ONCE(ts->where) == PV_SCHED_USER)
+		pv_sched_acct_linger(ts);
+
+	if (preemptible() && pv_sched_try_apply(ts)) {
+		vcpu->stat.generic.pv_sched_remote_direct++;
+		return;
+	}
+
+	vcpu->stat.generic.pv_sched_remote_thread++;
+	pv_sched_queue(ts);
+}
+
+void __kvm_pv_sched_event(struct kvm_vcpu *vcpu,
+			  enum kvm_pv_sched_reason reason)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	struct pv_sched_task *ts;
+
+	if (!pv_sched_vm_enabled(ps->vm))
+		return;
+
+	if (!test_and_set_bit(reason, &ps->reasons))
+		pv_sched_count(vcpu, reason);
+	/*
+	 * Order the reason before looking at what is applied and where the
+	 * thread is.  Pairs with the barriers in __pv_sched_apply(),
+	 * __kvm_pv_sched_out() and __kvm_pv_sched_leave().
+	 */
+	smp_mb__after_atomic();
+
+	/* An empty budget has the reasons looked at when it is refilled. */
+	if (READ_ONCE(ps->cut))
+		return;
+
+	rcu_read_lock();
+	ts = rcu_dereference(ps->task);
+	if (!ts || READ_ONCE(ts->vcpu) != ps || READ_ONCE(ts->boosted))
+		goto out;
+
+	if (READ_ONCE(ts->where) == PV_SCHED_IN)
+		kvm_make_request(KVM_REQ_PV_SCHED, vcpu);
+	else
+		pv_sched_raise(vcpu, ts);
+out:
+	rcu_read_unlock();
+}
+
+/* Store what a guest wants for one of its vCPUs, and see to it. */
+static void pv_sched_request(struct kvm_vcpu *vcpu, struct kvm_vcpu *target,
+			     union pv_sched_request req)
+{
+	struct kvm_vcpu_pv_sched *ps = target->pv_sched;
+	struct pv_sched_task *ts;
+
+	WRITE_ONCE(ps->request, req.word);
+	kvm_make_request(KVM_REQ_PV_SCHED, target);
+	target->stat.generic.pv_sched_params++;
+	trace_kvm_pv_sched_params(target->vcpu_id, req.policy, req.priority);
+
+	if (vcpu == target)
+		return;
+
+	/*
+	 * The target does it when it runs or loses the CPU.  Only if it has to
+	 * rise to get there does it need help; the booster coalesces.
+	 */
+	rcu_read_lock();
+	ts = rcu_dereference(ps->task);
+	if (ts && READ_ONCE(ts->vcpu) == ps &&
+	    READ_ONCE(ts->where) == PV_SCHED_OUT && !READ_ONCE(ts->boosted) &&
+	    (req.policy == SCHED_FIFO || req.policy == SCHED_RR)) {
+		target->stat.generic.pv_sched_remote_thread++;
+		pv_sched_queue(ts);
+	}
+	rcu_read_unlock();
+}
+
+static int pv_sched_check_request(struct kvm_pv_sched *cfg, u64 policy,
+				  s64 priority)
+{
+	if (policy > SCHED_IDLE || !(PV_SCHED_POLICIES & BIT(policy)))
+		return -EINVAL;
+
+	if (policy == SCHED_FIFO || policy == SCHED_RR) {
+		if (priority < 1 || priority > MAX_RT_PRIO - 1)
+			return -EINVAL;
+	} else if (priority < MIN_NICE || priority > MAX_NICE) {
+		return -EINVAL;
+	}
+
+	/* The guest chose the policy: do not let it speculate past the mask. */
+	policy = array_index_nospec(policy, SCHED_IDLE + 1);
+	return cfg->policies & BIT(policy) ? 0 : -EPERM;
+}
+
+int kvm_pv_sched_set(struct kvm_vcpu *vcpu, struct kvm_vcpu *target,
+		     u64 policy, s64 priority)
+{
+	int r;
+
+	r = pv_sched_check_request(&vcpu->pv_sched->vm->cfg, policy, priority);
+	if (r)
+		return r;
+
+	pv_sched_request(vcpu, target, (union pv_sched_request) {
+		.valid		= 1,
+		.policy		= policy,
+		.priority	= priority,
+	});
+	return 0;
+}
+
+/*
+ * A vCPU spins for a sibling that cannot run, because the spinner itself was
+ * raised above it on the same CPU.  Hand the boost over for a moment; directed
+ * yield does not cross scheduling classes.  Return true if that was done.
+ */
+bool __kvm_pv_sched_lend(struct kvm_vcpu *vcpu, struct kvm_vcpu *target)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	struct pv_sched_task *ts;
+	bool lend;
+
+	if (!target->pv_sched || !kvm_pv_sched_enabled(vcpu->kvm) ||
+	    pv_sched_current(ps)->level == PV_SCHED_OWN)
+		return false;
+
+	rcu_read_lock();
+	ts = rcu_dereference(target->pv_sched->task);
+	lend = ts && READ_ONCE(ts->vcpu) == target->pv_sched &&
+	       READ_ONCE(ts->where) == PV_SCHED_OUT &&
+	       READ_ONCE(target->preempted) &&
+	       task_cpu(ts->task) == raw_smp_processor_id();
+	if (lend)
+		pv_sched_acct_lend(ts);
+	rcu_read_unlock();
+	if (!lend)
+		return false;
+
+	__kvm_pv_sched_event(target, KVM_PV_SCHED_REASON_LENT);
+	/* Both are at p_max now: go behind the other. */
+	yield();
+	return true;
+}
+
+bool __kvm_pv_sched_on_spin(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *target;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, target, vcpu->kvm) {
+		if (target != vcpu && __kvm_pv_sched_lend(vcpu, target))
+			return true;
+	}
+	return false;
+}
+
+/* Reset and INIT: the guest starts over. */
+void __kvm_pv_sched_reset(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+
+	clear_bit(KVM_PV_SCHED_REASON_IRQ, &ps->reasons);
+	clear_bit(KVM_PV_SCHED_REASON_NMI, &ps->reasons);
+	clear_bit(KVM_PV_SCHED_REASON_LENT, &ps->reasons);
+	WRITE_ONCE(ps->request, 0);
+	kvm_make_request(KVM_REQ_PV_SCHED, vcpu);
+}
+
+static int pv_sched_get_state(struct kvm_vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	union pv_sched_request req = { .word = READ_ONCE(ps->request) };
+	struct kvm_pv_sched_state state = {
+		.policy		= req.policy,
+		.priority	= req.priority,
+		.reasons	= READ_ONCE(ps->reasons) & PV_SCHED_REASON_MASK,
+		.flags		= req.valid ? KVM_PV_SCHED_STATE_SET : 0,
+	};
+
+	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+static int pv_sched_set_state(struct kvm_vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	struct kvm_pv_sched_state state;
+	union pv_sched_request req = {};
+	unsigned int reason;
+	int r;
+
+	if (copy_from_user(&state, arg, sizeof(state)))
+		return -EFAULT;
+	if (state.flags & ~KVM_PV_SCHED_STATE_SET ||
+	    state.reasons & ~PV_SCHED_REASON_MASK ||
+	    memchr_inv(state.reserved, 0, sizeof(state.reserved)))
+		return -EINVAL;
+
+	if (state.flags & KVM_PV_SCHED_STATE_SET) {
+		r = pv_sched_check_request(&ps->vm->cfg, state.policy,
+					   state.priority);
+		if (r)
+			return r;
+		req.valid = 1;
+		req.policy = state.policy;
+		req.priority = state.priority;
+	} else if (state.policy || state.priority) {
+		return -EINVAL;
+	}
+
+	/* The vCPU's lock is held; KVM_RUN applies what is set here. */
+	WRITE_ONCE(ps->request, req.word);
+	for (reason = KVM_PV_SCHED_REASON_IRQ;
+	     reason <= KVM_PV_SCHED_REASON_NMI; reason++) {
+		if (state.reasons & BIT(reason))
+			set_bit(reason, &ps->reasons);
+		else
+			clear_bit(reason, &ps->reasons);
+	}
+	return 0;
+}
+
+int kvm_pv_sched_vcpu_attr(struct kvm_vcpu *vcpu, unsigned int ioctl,
+			   struct kvm_device_attr *attr)
+{
+	void __user *arg = u64_to_user_ptr(attr->addr);
+
+	if (!vcpu->pv_sched || !kvm_pv_sched_enabled(vcpu->kvm) ||
+	    attr->attr != KVM_VCPU_PV_SCHED_STATE)
+		return -ENXIO;
+	if (attr->flags)
+		return -EINVAL;
+
+	switch (ioctl) {
+	case KVM_HAS_DEVICE_ATTR:
+		return 0;
+	case KVM_GET_DEVICE_ATTR:
+		return pv_sched_get_state(vcpu, arg);
+	case KVM_SET_DEVICE_ATTR:
+		return pv_sched_set_state(vcpu, arg);
+	default:
+		return -ENXIO;
+	}
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Paravirtualized vCPU scheduling: the state that its files share.
+ *
+ * A VM holds the bounds, a vCPU what its guest wants, a task what it owns and
+ * what it was lent.  Data goes one way: event or hypercall -> vCPU -> task ->
+ * scheduler.
+ *
+ * Locks, outermost first: task->lock (an rt_mutex, so that whoever applies an
+ * attribute inherits the priority of whoever waits for it), run queue,
+ * task->acct, the budget of a host CPU.
+ */
+#ifndef __KVM_PV_SCHED_H
+#define __KVM_PV_SCHED_H
+
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
+#include <linux/kvm_pv_sched.h>
+#include <linux/llist.h>
+#include <linux/refcount.h>
+#include <linux/rtmutex.h>
+#include <linux/sched.h>
+
+#include "pv_sched_budget.h"
+
+/* How long a thread in user space keeps what it was lent. */
+#define PV_SCHED_LINGER_NS	NSEC_PER_MSEC
+
+/* Changes on request in one rt period; a guest that wants more gets none. */
+#define PV_SCHED_MAX_CHANGES	1024
+
+/* How long a spinning vCPU hands its boost to a sibling. */
+#define PV_SCHED_LEND_NS	(50 * NSEC_PER_USEC)
+
+struct kvm_pv_sched_vm {
+	struct kvm_pv_sched cfg;
+	bool enabled;
+	/* The thread group that enabled, and whether it had CAP_SYS_NICE. */
+	struct pid *tgid;
+	bool capable;
+	struct kthread_worker *worker;
+};
+
+/* What a guest asked for; fits into a word, so that it needs no lock. */
+union pv_sched_request {
+	struct {
+		u8 valid;
+		u8 policy;
+		s16 priority;
+		u32 pad;
+	};
+	u64 word;
+};
+
+/* Bits of kvm_vcpu_pv_sched.cut: which budget is empty. */
+enum pv_sched_cut {
+	PV_SCHED_CUT_BOOST,
+	PV_SCHED_CUT_RT,
+	PV_SCHED_CUT_CPU,
+};
+
+struct kvm_vcpu_pv_sched {
+	struct kvm_vcpu *vcpu;
+	struct kvm_pv_sched_vm *vm;
+	struct pv_sched_task __rcu *task;
+
+	unsigned long reasons;
+	unsigned long cut;
+	u64 request;
+
+	/* Under task->acct. */
+	struct pv_sched_budget boost;
+	struct pv_sched_budget rt;
+	u64 lent_until;
+
+	/* Changes on request in the rt period that ends then. */
+	u64 changes_end;
+	unsigned int changes;
+};
+
+/* Where the thread of a vCPU is. */
+enum pv_sched_where {
+	PV_SCHED_USER,
+	PV_SCHED_IN,
+	PV_SCHED_OUT,
+};
+
+/* What of a thread's attributes is compared. */
+struct pv_sched_attr {
+	u32 policy;
+	u32 priority;
+	s32 nice;
+};
+
+enum pv_sched_level {
+	PV_SCHED_OWN,
+	PV_SCHED_RAISED,
+	PV_SCHED_BOOSTED,
+};
+
+/* A thread that runs a vCPU, or has run it last. */
+struct pv_sched_task {
+	struct task_struct *task;
+	struct hlist_node hash;
+	refcount_t refs;
+	struct rcu_head rcu;
+
+	/* Serializes all changes of the thread's attributes. */
+	struct rt_mutex lock;
+
+	/* The vCPU it works for.  Written under lock and acct. */
+	struct kvm_vcpu_pv_sched *vcpu;
+	u32 p_max;
+	int where;
+	/* p_max was applied, or is not above the thread's own priority. */
+	bool boosted;
+
+	/* Under lock. */
+	bool lent;
+	bool unlimited;
+	struct pv_sched_attr own;
+	struct pv_sched_attr applied;
+	bool own_reset_on_fork;
+	u64 own_slice;
+	u64 own_slack;
+
+	/* Time above the own priority, charged to budgets. */
+	raw_spinlock_t acct;
+	enum pv_sched_level level;
+	u64 since;
+	u64 linger;
+	struct hrtimer timer;
+
+	/* Work for the booster of a host CPU. */
+	struct llist_node node;
+	unsigned long queued;
+	struct irq_work irq_work;
+};
+
+static inline bool pv_sched_vm_enabled(struct kvm_pv_sched_vm *vm)
+{
+	return vm && READ_ONCE(vm->enabled);
+}
+
+static inline bool pv_sched_rt(const struct pv_sched_attr *a)
+{
+	return a->policy == SCHED_FIFO || a->policy == SCHED_RR;
+}
+
+/* pv_sched_task.c */
+struct pv_sched_task *pv_sched_task_get(void);
+void pv_sched_task_put(struct pv_sched_task *ts);
+void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps);
+void pv_sched_detach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps);
+void pv_sched_apply(struct pv_sched_task *ts);
+bool pv_sched_try_apply(struct pv_sched_task *ts);
+
+/* pv_sched_acct.c */
+void pv_sched_acct_init(struct pv_sched_task *ts);
+void pv_sched_acct_run(struct pv_sched_task *ts);
+void pv_sched_acct_stop(struct pv_sched_task *ts);
+void pv_sched_acct_linger(struct pv_sched_task *ts);
+void pv_sched_acct_lend(struct pv_sched_task *ts);
+void pv_sched_acct_level(struct pv_sched_task *ts, enum pv_sched_level level);
+bool pv_sched_acct_lingered(struct pv_sched_task *ts);
+void pv_sched_acct_cpu_init(void);
+void pv_sched_acct_cpu(u64 begin);
+bool pv_sched_acct_cpu_empty(void);
+
+/* pv_sched_worker.c */
+int pv_sched_worker_create(struct kvm_pv_sched_vm *vm);
+void pv_sched_worker_destroy(struct kvm_pv_sched_vm *vm);
+
+/* pv_sched_boost.c */
+int pv_sched_booster_get(u32 p_max);
+void pv_sched_booster_put(u32 p_max);
+void pv_sched_booster_exit(void);
+void pv_sched_queue(struct pv_sched_task *ts);
+
+#endif /* __KVM_PV_SCHED_H */

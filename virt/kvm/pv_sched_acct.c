@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Paravirtualized vCPU scheduling: accounts.
+ *
+ * Time that a thread spends on a CPU above its own priority is charged to two
+ * budgets of its vCPU and to one of the host CPU.  Inside of KVM_RUN the time
+ * runs from sched_in to sched_out; in user space, where KVM does not see the
+ * thread lose the CPU, all of the short time counts until the loan ends.
+ *
+ * A budget that runs empty cuts the loan, by way of the booster, until enough
+ * of it came back.  The reasons stay recorded meanwhile.
+ */
+#include <linux/ktime.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
+
+#include <trace/events/kvm_pv_sched.h>
+
+#include "pv_sched.h"
+
+#define PV_SCHED_CPU_PERIOD_NS	(100 * NSEC_PER_MSEC)
+
+static unsigned int pv_sched_cpu_budget_us = 95000;
+module_param(pv_sched_cpu_budget_us, uint, 0644);
+
+/* What all vCPUs together used of one host CPU. */
+struct pv_sched_cpu {
+	raw_spinlock_t lock;
+	struct pv_sched_budget budget;
+};
+
+static DEFINE_PER_CPU(struct pv_sched_cpu, pv_sched_cpus);
+
+void pv_sched_acct_cpu_init(void)
+{
+	struct pv_sched_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(&pv_sched_cpus, cpu);
+		raw_spin_lock_init(&c->lock);
+		pv_sched_budget_init(&c->budget, 0, PV_SCHED_CPU_PERIOD_NS);
+	}
+}
+
+static u64 pv_sched_cpu_limit(void)
+{
+	return min(READ_ONCE(pv_sched_cpu_budget_us) * NSEC_PER_USEC,
+		   (u64)PV_SCHED_CPU_PERIOD_NS);
+}
+
+/* Charge a CPU.  Return what is left there, and when more comes back. */
+static u64 pv_sched_cpu_charge(int cpu, u64 now, u64 ns, u64 *next)
+{
+	struct pv_sched_cpu *c = per_cpu_ptr(&pv_sched_cpus, cpu);
+	unsigned long flags;
+	u64 left;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	c->budget.limit = pv_sched_cpu_limit();
+	pv_sched_budget_charge(&c->budget, now, ns);
+	left = c->budget.empty ? 0 : pv_sched_budget_left(&c->budget);
+	*next = pv_sched_budget_next(&c->budget);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+
+	return left;
+}
+
+/* Charge this CPU for what a worker did since @begin. */
+void pv_sched_acct_cpu(u64 begin)
+{
+	u64 now = ktime_get_mono_fast_ns(), next;
+
+	pv_sched_cpu_charge(raw_smp_processor_id(), now, now - begin, &next);
+}
+
+bool pv_sched_acct_cpu_empty(void)
+{
+	u64 next;
+
+	return !pv_sched_cpu_charge(raw_smp_processor_id(),
+				    ktime_get_mono_fast_ns(), 0, &next);
+}
+
+/*
+ * Record that a budget is empty, or no more.  Return true if that changes what
+ * the vCPU may have.
+ */
+static bool pv_sched_cut(struct kvm_vcpu_pv_sched *ps, enum pv_sched_cut which,
+			 bool empty)
+{
+	if (test_bit(which, &ps->cut) == empty)
+		return false;
+
+	if (!empty) {
+		clear_bit(which, &ps->cut);
+		return true;
+	}
+
+	set_bit(which, &ps->cut);
+	trace_kvm_pv_sched_cut(ps->vcpu->vcpu_id, which);
+	switch (which) {
+	case PV_SCHED_CUT_BOOST:
+		ps->vcpu->stat.generic.pv_sched_cuts_boost++;
+		break;
+	case PV_SCHED_CUT_RT:
+		ps->vcpu->stat.generic.pv_sched_cuts_rt++;
+		break;
+	case PV_SCHED_CUT_CPU:
+		ps->vcpu->stat.generic.pv_sched_cuts_cpu++;
+		break;
+	}
+	return true;
+}
+
+/*
+ * Charge what was used until @now, look which budgets are empty, and set the
+ * timer for the next moment at which that can change.  Return true if the
+ * thread's attributes have to be looked at again.
+ */
+static bool pv_sched_acct_update(struct pv_sched_task *ts, u64 now)
+{
+	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
+	bool raised = ts->level != PV_SCHED_OWN;
+	u64 ns = 0, left, next = ~0ULL, cpu_next;
+	bool changed = false;
+
+	lockdep_assert_held(&ts->acct);
+
+	if (ts->since) {
+		ns = raised && now > ts->since ? now - ts->since : 0;
+		ts->since = now;
+	}
+	if (!ps)
+		goto out;
+
+	pv_sched_budget_charge(&ps->rt, now, ns);
+	pv_sched_budget_charge(&ps->boost, now,
+			       ts->level == PV_SCHED_BOOSTED ? ns : 0);
+	left = pv_sched_cpu_charge(task_cpu(ts->task), now, ns, &cpu_next);
+
+	ps->vcpu->stat.generic.pv_sched_raised_ns += ns;
+	if (ts->level == PV_SCHED_BOOSTED)
+		ps->vcpu->stat.generic.pv_sched_boosted_ns += ns;
+
+	changed |= pv_sched_cut(ps, PV_SCHED_CUT_RT, ps->rt.empty);
+	changed |= pv_sched_cut(ps, PV_SCHED_CUT_BOOST, ps->boost.empty);
+	changed |= pv_sched_cut(ps, PV_SCHED_CUT_CPU, !left);
+
+	if (ts->since && raised) {
+		left = min(left, pv_sched_budget_left(&ps->rt));
+		if (ts->level == PV_SCHED_BOOSTED)
+			left = min(left, pv_sched_budget_left(&ps->boost));
+		if (left)
+			next = now + left;
+	}
+	if (test_bit(PV_SCHED_CUT_RT, &ps->cut))
+		next = min(next, pv_sched_budget_next(&ps->rt));
+	if (test_bit(PV_SCHED_CUT_BOOST, &ps->cut))
+		next = min(next, pv_sched_budget_next(&ps->boost));
+	if (test_bit(PV_SCHED_CUT_CPU, &ps->cut))
+		next = min(next, cpu_next);
+	if (ps->changes > PV_SCHED_MAX_CHANGES) {
+		changed |= now >= ps->changes_end;
+		if (now < ps->changes_end)
+			next = min(next, ps->changes_end);
+	}
+	if (ps->lent_until && now >= ps->lent_until) {
+		ps->lent_until = 0;
+		clear_bit(KVM_PV_SCHED_REASON_LENT, &ps->reasons);
+		changed = true;
+	}
+	if (ps->lent_until)
+		next = min(next, ps->lent_until);
+	if (ts->linger) {
+		changed |= now >= ts->linger;
+		if (now < ts->linger)
+			next = min(next, ts->linger);
+	}
+out:
+	if (next == ~0ULL)
+		hrtimer_try_to_cancel(&ts->timer);
+	else
+		hrtimer_start(&ts->timer, ns_to_ktime(next),
+			      HRTIMER_MODE_ABS_PINNED_HARD);
+	return changed;
+}
+
+static enum hrtimer_restart pv_sched_timer(struct hrtimer *timer)
+{
+	struct pv_sched_task *ts = container_of(timer, struct pv_sched_task,
+						timer);
+	unsigned long flags;
+	bool changed;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	changed = pv_sched_acct_update(ts, ktime_get_mono_fast_ns());
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+
+	if (changed)
+		pv_sched_queue(ts);
+
+	return HRTIMER_NORESTART;
+}
+
+static void pv_sched_irq_work(struct irq_work *work)
+{
+	pv_sched_queue(container_of(work, struct pv_sched_task, irq_work));
+}
+
+void pv_sched_acct_init(struct pv_sched_task *ts)
+{
+	ts->irq_work = IRQ_WORK_INIT_HARD(pv_sched_irq_work);
+	raw_spin_lock_init(&ts->acct);
+	hrtimer_init(&ts->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
+	ts->timer.function = pv_sched_timer;
+}
+
+/* Leave it to the booster: some callers hold the run queue's lock. */
+static void pv_sched_acct_commit(struct pv_sched_task *ts)
+{
+	if (pv_sched_acct_update(ts, ktime_get_mono_fast_ns()))
+		irq_work_queue(&ts->irq_work);
+}
+
+/* The thread gets the CPU inside of KVM_RUN. */
+void pv_sched_acct_run(struct pv_sched_task *ts)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	WRITE_ONCE(ts->linger, 0);
+	if (!ts->since)
+		ts->since = ktime_get_mono_fast_ns();
+	if (ts->level != PV_SCHED_OWN || (ts->vcpu && ts->vcpu->cut))
+		pv_sched_acct_commit(ts);
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+}
+
+/* The thread loses the CPU; the run queue is locked. */
+void pv_sched_acct_stop(struct pv_sched_task *ts)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	if (ts->level != PV_SCHED_OWN) {
+		/* Charge first, then stop the clock and the timer for it. */
+		pv_sched_acct_commit(ts);
+		ts->since = 0;
+		pv_sched_acct_commit(ts);
+	}
+	ts->since = 0;
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+}
+
+/*
+ * The thread returns to user space, or an event finds it there.  Its loan ends
+ * a little later, or at once if its children would be better off than it is by
+ * itself: reset-on-fork makes them ordinary tasks.
+ */
+void pv_sched_acct_linger(struct pv_sched_task *ts)
+{
+	bool modest = ts->own.policy == SCHED_IDLE || ts->own.nice > 0;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	WRITE_ONCE(ts->linger, ktime_get_mono_fast_ns() +
+			       (modest ? 0 : PV_SCHED_LINGER_NS));
+	if (!ts->since)
+		ts->since = ktime_get_mono_fast_ns();
+	if (ts->level != PV_SCHED_OWN)
+		pv_sched_acct_commit(ts);
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+}
+
+/* A sibling hands its boost over, for a slice of time. */
+void pv_sched_acct_lend(struct pv_sched_task *ts)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	if (ts->vcpu) {
+		ts->vcpu->lent_until = ktime_get_mono_fast_ns() +
+				       PV_SCHED_LEND_NS;
+		pv_sched_acct_commit(ts);
+	}
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+}
+
+bool pv_sched_acct_lingered(struct pv_sched_task *ts)
+{
+	u64 linger = READ_ONCE(ts->linger);
+
+	return linger && ktime_get_mono_fast_ns() >= linger;
+}
+
+/* The thread's attributes change, or have changed, to those of @level. */
+void pv_sched_acct_level(struct pv_sched_task *ts, enum pv_sched_level level)
+{
+	unsigned long flags;
+
+	if (ts->level == level &&
+	    !(ts->vcpu && ts->vcpu->changes > PV_SCHED_MAX_CHANGES))
+		return;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	pv_sched_acct_commit(ts);
+	ts->level = level;
+	pv_sched_acct_commit(ts);
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+}

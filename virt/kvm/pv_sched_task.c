@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Paravirtualized vCPU scheduling: what a thread owns and what it was lent.
+ *
+ * The state belongs to the task, not to the vCPU: one thread may run several
+ * vCPUs in turn, and a vCPU may be run by several threads.  The thread's own
+ * attributes are those it had while nothing was lent; they come back as soon
+ * as there is no reason to lend.
+ */
+#include <linux/capability.h>
+#include <linux/hashtable.h>
+#include <linux/pid.h>
+#include <linux/sched/rt.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <uapi/linux/sched/types.h>
+
+#include <trace/events/kvm_pv_sched.h>
+
+#include "pv_sched.h"
+
+static DEFINE_HASHTABLE(pv_sched_tasks, 7);
+static DEFINE_SPINLOCK(pv_sched_tasks_lock);
+
+struct pv_sched_want {
+	struct pv_sched_attr attr;
+	enum pv_sched_level level;
+	bool boost;
+};
+
+/* All of a thread's attributes that a loan disturbs. */
+struct pv_sched_snapshot {
+	struct pv_sched_attr attr;
+	bool reset_on_fork;
+	u64 slice;
+	u64 slack;
+};
+
+static bool pv_sched_same(const struct pv_sched_attr *a,
+			  const struct pv_sched_attr *b)
+{
+	return a->policy == b->policy && a->priority == b->priority &&
+	       a->nice == b->nice;
+}
+
+/* Order attributes by what they give: idle, fair by nice, then real time. */
+static unsigned int pv_sched_rank(const struct pv_sched_attr *a)
+{
+	if (pv_sched_rt(a))
+		return 100 + a->priority;
+	if (a->policy == SCHED_IDLE)
+		return 0;
+	return 1 + MAX_NICE - a->nice;
+}
+
+/* A class that KVM neither lends to nor can restore. */
+static bool pv_sched_foreign(const struct pv_sched_attr *a)
+{
+	return !pv_sched_rt(a) && a->policy != SCHED_NORMAL &&
+	       a->policy != SCHED_BATCH && a->policy != SCHED_IDLE;
+}
+
+/*
+ * Read policy and priorities as they were set, never the effective priority,
+ * which a lock's waiter may have raised.  The scheduler changes them under
+ * pi_lock.
+ */
+static void pv_sched_read(struct task_struct *p, struct pv_sched_snapshot *s)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&p->pi_lock, flags);
+	s->attr.policy = p->policy;
+	s->attr.priority = p->rt_priority;
+	s->attr.nice = PRIO_TO_NICE(p->static_prio);
+	s->reset_on_fork = p->sched_reset_on_fork;
+	s->slice = p->se.custom_slice ? p->se.slice : 0;
+	s->slack = p->timer_slack_ns;
+	raw_spin_unlock_irqrestore(&p->pi_lock, flags);
+}
+
+/*
+ * Is a value that was set from outside, during a loan, the thread's new own
+ * value?  The scheduler asks for no right to set what is not above the present
+ * priority, and that was lent: honour only what would have been allowed
+ * without the loan, or what is above the loan and thus took a right.
+ */
+static bool pv_sched_honour(struct pv_sched_task *ts,
+			    const struct pv_sched_attr *set)
+{
+	struct pv_sched_attr limit = {
+		.policy = SCHED_FIFO,
+		.priority = min(task_rlimit(ts->task, RLIMIT_RTPRIO),
+				(unsigned long)MAX_RT_PRIO - 1),
+	};
+	unsigned int rank = pv_sched_rank(set);
+
+	if (rank <= pv_sched_rank(&ts->own) ||
+	    rank > pv_sched_rank(&ts->applied))
+		return true;
+
+	return pv_sched_rt(set) && limit.priority &&
+	       rank <= pv_sched_rank(&limit);
+}
+
+/*
+ * Learn what the thread owns now: the host wins.  Return false if KVM has to
+ * leave the thread alone.
+ */
+static bool pv_sched_learn(struct pv_sched_task *ts)
+{
+	struct pv_sched_snapshot now;
+
+	pv_sched_read(ts->task, &now);
+
+	if (pv_sched_foreign(&now.attr)) {
+		ts->lent = false;
+		ts->own = now.attr;
+		return false;
+	}
+
+	if (!ts->lent) {
+		ts->own = now.attr;
+		ts->own_reset_on_fork = now.reset_on_fork;
+		ts->own_slice = now.slice;
+		ts->own_slack = now.slack;
+		ts->applied = now.attr;
+		return true;
+	}
+
+	/* The flag was set by the loan; clearing it takes a right. */
+	if (!now.reset_on_fork)
+		ts->own_reset_on_fork = false;
+
+	if (now.attr.policy != ts->applied.policy ||
+	    now.attr.priority != ts->applied.priority) {
+		if (pv_sched_honour(ts, &now.attr))
+			ts->own = now.attr;
+	} else if (now.attr.nice != ts->applied.nice) {
+		/* A loan never lowers nice: what was allowed is allowed. */
+		ts->own.nice = now.attr.nice;
+	}
+
+	ts->applied = now.attr;
+	return true;
+}
+
+/*
+ * A thread that spends RLIMIT_RTTIME in a real-time class gets a signal, and
+ * the guest decides how long it spins.  Stay out of real time unless the
+ * budget takes the thread out of it earlier.
+ */
+static bool pv_sched_rttime_allows(struct pv_sched_task *ts)
+{
+	struct kvm_pv_sched *cfg = &ts->vcpu->vm->cfg;
+	unsigned long limit = task_rlimit(ts->task, RLIMIT_RTTIME);
+
+	if (limit == RLIM_INFINITY || pv_sched_rt(&ts->own))
+		return true;
+
+	return limit > div_u64(cfg->rt_budget_ns + 2 * TICK_NSEC, NSEC_PER_USEC);
+}
+
+/* The highest real-time priority that may be lent now; zero for none. */
+static u32 pv_sched_limit(struct pv_sched_task *ts)
+{
+	u32 p_max = ts->vcpu->vm->cfg.p_max;
+
+	if (!pv_sched_rttime_allows(ts))
+		return 0;
+	if (ts->unlimited)
+		return p_max;
+
+	return min_t(unsigned long, p_max,
+		     task_rlimit(ts->task, RLIMIT_RTPRIO));
+}
+
+static bool pv_sched_too_many_changes(struct kvm_vcpu_pv_sched *ps)
+{
+	u64 now = ktime_get_mono_fast_ns();
+
+	if (now >= ps->changes_end) {
+		ps->changes_end = now + ps->rt.period;
+		ps->changes = 0;
+	}
+	return ps->changes > PV_SCHED_MAX_CHANGES;
+}
+
+/* What the guest's own request asks for, within the VM's bounds. */
+static void pv_sched_want_request(struct pv_sched_task *ts, u32 limit,
+				  struct pv_sched_want *want)
+{
+	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
+	union pv_sched_request req = { .word = READ_ONCE(ps->request) };
+	struct kvm_pv_sched *cfg = &ps->vm->cfg;
+	u32 p;
+
+	if (!req.valid || pv_sched_too_many_changes(ps))
+		return;
+
+	if (req.policy == SCHED_FIFO || req.policy == SCHED_RR) {
+		if (!limit || READ_ONCE(ps->cut) & ~BIT(PV_SCHED_CUT_BOOST))
+			return;
+		p = max(1U, req.priority * cfg->p_max / (MAX_RT_PRIO - 1));
+		want->attr.policy = req.policy;
+		want->attr.priority = min(p, limit);
+		return;
+	}
+
+	/* A fair thread never weighs more than it does by itself. */
+	if (ts->own.policy == SCHED_IDLE)
+		req.policy = SCHED_IDLE;
+	want->attr.policy = req.policy;
+	want->attr.priority = 0;
+	if (req.policy != SCHED_IDLE)
+		want->attr.nice = max3((s32)req.priority, cfg->nice_min,
+				       ts->own.nice);
+}
+
+static void pv_sched_want(struct pv_sched_task *ts, struct pv_sched_want *want)
+{
+	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
+	bool user = READ_ONCE(ts->where) == PV_SCHED_USER;
+	unsigned int own = pv_sched_rank(&ts->own);
+	u32 limit;
+
+	want->attr = ts->own;
+	want->level = PV_SCHED_OWN;
+	want->boost = false;
+
+	if (!ps || !pv_sched_vm_enabled(ps->vm))
+		return;
+	if ((READ_ONCE(ts->task->flags) & PF_EXITING) ||
+	    fatal_signal_pending(ts->task))
+		return;
+	if (user && pv_sched_acct_lingered(ts))
+		return;
+
+	limit = pv_sched_limit(ts);
+	if (READ_ONCE(ps->reasons) && limit && !READ_ONCE(ps->cut)) {
+		want->boost = true;
+		want->attr.policy = SCHED_FIFO;
+		want->attr.priority = limit;
+	} else {
+		pv_sched_want_request(ts, limit, want);
+	}
+
+	/*
+	 * Neither a boost nor the way through user space, where the thread may
+	 * hold locks of its VMM, goes below what the thread owns.
+	 */
+	if ((want->boost || user) && pv_sched_rank(&want->attr) <= own)
+		want->attr = ts->own;
+	if (pv_sched_rank(&want->attr) > own)
+		want->level = want->boost ? PV_SCHED_BOOSTED : PV_SCHED_RAISED;
+}
+
+/*
+ * Set the attributes.  A lent one carries reset-on-fork, or children and
+ * worker threads would inherit it.
+ */
+static int pv_sched_set_attr(struct pv_sched_task *ts,
+			     const struct pv_sched_attr *a, bool lend)
+{
+	struct task_struct *p = ts->task;
+	struct sched_attr attr = {
+		.size		= sizeof(attr),
+		.sched_policy	= a->policy,
+		.sched_priority	= a->priority,
+		.sched_nice	= a->nice,
+		.sched_runtime	= pv_sched_rt(a) ? 0 : ts->own_slice,
+	};
+	bool was_rt = pv_sched_rt(&ts->applied);
+	int r;
+
+	if (lend || ts->own_reset_on_fork)
+		attr.sched_flags |= SCHED_FLAG_RESET_ON_FORK;
+
+	r = sched_setattr_nocheck(p, &attr);
+	if (r)
+		return r;
+
+	/* Policies without a nice value leave that of the last one alone. */
+	if (a->policy != SCHED_NORMAL && a->policy != SCHED_BATCH &&
+	    a->nice != ts->applied.nice)
+		set_user_nice(p, a->nice);
+
+	/* A real-time class wiped the slack, and counted time for RTTIME. */
+	if (was_rt && !pv_sched_rt(a)) {
+		p->rt.timeout = 0;
+		if (!pv_sched_rt(&ts->own))
+			p->timer_slack_ns = ts->own_slack;
+	}
+
+	trace_kvm_pv_sched_apply(p, a->policy, a->priority, a->nice);
+	return 0;
+}
+
+static void __pv_sched_apply(struct pv_sched_task *ts)
+{
+	enum pv_sched_level level = ts->level;
+	struct pv_sched_want want;
+	bool lend;
+
+	lockdep_assert_held(&ts->lock);
+
+	if (!pv_sched_learn(ts)) {
+		pv_sched_acct_level(ts, PV_SCHED_OWN);
+		/* Have events leave it alone as well. */
+		WRITE_ONCE(ts->boosted, true);
+		return;
+	}
+
+	pv_sched_want(ts, &want);
+	if (ts->boosted && !want.boost) {
+		/*
+		 * Announce that the boost ends before looking again whether it
+		 * may: an event either is seen by the second look or sees the
+		 * announcement.  Pairs with the barrier in
+		 * __kvm_pv_sched_event().
+		 */
+		WRITE_ONCE(ts->boosted, false);
+		smp_mb();
+		pv_sched_want(ts, &want);
+	}
+
+	lend = !pv_sched_same(&want.attr, &ts->own);
+	if (lend == ts->lent && pv_sched_same(&want.attr, &ts->applied))
+		goto out;
+
+	/* Count time from before a loan begins until after it has ended. */
+	if (want.level > level)
+		pv_sched_acct_level(ts, want.level);
+	if (pv_sched_set_attr(ts, &want.attr, lend)) {
+		pv_sched_acct_level(ts, level);
+		return;
+	}
+
+	/* Boosts have a budget; this is for what the guest may ask at will. */
+	if (ts->vcpu && !want.boost && level != PV_SCHED_BOOSTED)
+		ts->vcpu->changes++;
+	ts->lent = lend;
+	ts->applied = want.attr;
+out:
+	pv_sched_acct_level(ts, want.level);
+	WRITE_ONCE(ts->boosted, want.boost);
+}
+
+/* Bring a thread's attributes up to date with what its vCPU wants. */
+void pv_sched_apply(struct pv_sched_task *ts)
+{
+	rt_mutex_lock(&ts->lock);
+	__pv_sched_apply(ts);
+	rt_mutex_unlock(&ts->lock);
+}
+
+/* The same for callers that may not sleep but are preemptible. */
+bool pv_sched_try_apply(struct pv_sched_task *ts)
+{
+	/* Changing the attributes of a deadline task takes a mutex. */
+	if (READ_ONCE(ts->task->policy) == SCHED_DEADLINE)
+		return false;
+	if (!rt_mutex_trylock(&ts->lock))
+		return false;
+
+	__pv_sched_apply(ts);
+	rt_mutex_unlock(&ts->lock);
+	return true;
+}
+
+/*
+ * May the thread be raised whatever its limits are?  If it belongs to the
+ * thread group that enabled the VM it has that one's right, else its own.
+ */
+static bool pv_sched_unlimited(struct kvm_pv_sched_vm *vm)
+{
+	if (task_tgid(current) == vm->tgid)
+		return vm->capable;
+
+	return capable(CAP_SYS_NICE);
+}
+
+static void pv_sched_set_vcpu(struct pv_sched_task *ts,
+			      struct kvm_vcpu_pv_sched *ps)
+{
+	/* Close the account of the vCPU that the thread worked for. */
+	pv_sched_acct_level(ts, PV_SCHED_OWN);
+
+	raw_spin_lock_irq(&ts->acct);
+	WRITE_ONCE(ts->vcpu, ps);
+	raw_spin_unlock_irq(&ts->acct);
+	WRITE_ONCE(ts->boosted, false);
+}
+
+/* The current thread begins to work for a vCPU. */
+void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
+{
+	rt_mutex_lock(&ts->lock);
+	ts->unlimited = pv_sched_unlimited(ps->vm);
+	WRITE_ONCE(ts->p_max, ps->vm->cfg.p_max);
+	pv_sched_set_vcpu(ts, ps);
+	rt_mutex_unlock(&ts->lock);
+}
+
+/* The thread works for the vCPU no more: it gets its own attributes back. */
+void pv_sched_detach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
+{
+	rt_mutex_lock(&ts->lock);
+	if (ts->vcpu == ps) {
+		pv_sched_set_vcpu(ts, NULL);
+		__pv_sched_apply(ts);
+	}
+	rt_mutex_unlock(&ts->lock);
+}
+
+static struct pv_sched_task *pv_sched_task_find(struct task_struct *task)
+{
+	struct pv_sched_task *ts;
+
+	lockdep_assert_held(&pv_sched_tasks_lock);
+
+	hash_for_each_possible(pv_sched_tasks, ts, hash, (unsigned long)task) {
+		if (ts->task == task && refcount_inc_not_zero(&ts->refs))
+			return ts;
+	}
+	return NULL;
+}
+
+static struct pv_sched_task *pv_sched_task_alloc(struct task_struct *task)
+{
+	struct pv_sched_task *ts;
+
+	ts = kzalloc(sizeof(*ts), GFP_KERNEL_ACCOUNT);
+	if (!ts)
+		return NULL;
+
+	ts->task = get_task_struct(task);
+	refcount_set(&ts->refs, 1);
+	rt_mutex_init(&ts->lock);
+	pv_sched_acct_init(ts);
+	return ts;
+}
+
+/*
+ * Get the state of the current task.  No two exist for one task, or each would
+ * take the other's loan for what the thread owns; one whose last reference is
+ * gone has nothing lent.
+ */
+struct pv_sched_task *pv_sched_task_get(void)
+{
+	struct pv_sched_task *ts;
+
+	spin_lock(&pv_sched_tasks_lock);
+	ts = pv_sched_task_find(current);
+	spin_unlock(&pv_sched_tasks_lock);
+	if (ts)
+		return ts;
+
+	ts = pv_sched_task_alloc(current);
+	if (!ts)
+		return NULL;
+
+	/* Nobody but the task itself adds its state. */
+	spin_lock(&pv_sched_tasks_lock);
+	hash_add(pv_sched_tasks, &ts->hash, (unsigned long)current);
+	spin_unlock(&pv_sched_tasks_lock);
+	return ts;
+}
+
+void pv_sched_task_put(struct pv_sched_task *ts)
+{
+	if (!refcount_dec_and_test(&ts->refs))
+		return;
+
+	spin_lock(&pv_sched_tasks_lock);
+	hash_del(&ts->hash);
+	spin_unlock(&pv_sched_tasks_lock);
+
+	hrtimer_cancel(&ts->timer);
+	irq_work_sync(&ts->irq_work);
+	put_task_struct(ts->task);
+	kfree_rcu(ts, rcu);
+}
