@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Paravirtualized vCPU scheduling: attributes that somebody else sets while a
+ * guest is lent some.  The host wins, unless it only keeps a loan.
+ */
+#include "kvm_test_harness.h"
+
+#include "pv_sched_vcpu.h"
+#include "test_util.h"
+
+#define P_MAX	50
+
+FIXTURE(outside) {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpu;
+	struct pv_sched_thread thread;
+	struct pv_sched_own own;
+};
+
+FIXTURE_SETUP(outside)
+{
+	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
+
+	pv_sched_become_watcher();
+	pv_sched_thread_create(&self->thread);
+	self->own = pv_sched_own_read(self->thread.tid);
+	self->vm = pv_sched_vm_create(&cfg);
+	self->vcpu = pv_sched_vcpu_add(self->vm, 0);
+	pv_sched_thread_run(&self->thread, self->vcpu);
+}
+
+FIXTURE_TEARDOWN(outside)
+{
+	pv_sched_thread_join(&self->thread);
+	kvm_vm_free(self->vm);
+}
+
+static void set_rtprio_limit(rlim_t soft)
+{
+	struct rlimit limit = { soft, 99 };
+
+	TEST_ASSERT(!setrlimit(RLIMIT_RTPRIO, &limit),
+		    __KVM_SYSCALL_ERROR("setrlimit", -1));
+}
+
+static void set_outside(FIXTURE_DATA(outside) *self, uint32_t policy,
+			uint32_t priority, int nice)
+{
+	pv_sched_setattr(self->thread.tid, (struct sched_attr) {
+		.sched_policy = policy,
+		.sched_priority = priority,
+		.sched_nice = nice,
+	});
+}
+
+static void raise_guest(FIXTURE_DATA(outside) *self)
+{
+	pv_sched_ask(self->vcpu, SCHED_FIFO, 99);
+	pv_sched_expect(self->thread.tid, &self->own, SCHED_FIFO, P_MAX);
+}
+
+/* What the thread owns is seen when nothing is lent, in user space. */
+static void expect_own(FIXTURE_DATA(outside) *self, uint32_t policy,
+		       uint32_t priority, int nice)
+{
+	struct sched_attr now;
+	int now_nice;
+
+	pv_sched_ask(self->vcpu, SCHED_FIFO, 98);
+	pv_sched_thread_kick(&self->thread);
+	self->own.policy = policy;
+	self->own.priority = priority;
+	self->own.nice = nice;
+	/* Real-time threads have no slack, which is not what is tested. */
+	self->own.slack = pv_sched_own_read(self->thread.tid).slack;
+	pv_sched_wait_for((now = pv_sched_getattr(self->thread.tid),
+			   now.sched_policy == policy &&
+			   now.sched_priority == priority),
+			  "The thread owns %u/%u, not %u/%u", now.sched_policy,
+			  now.sched_priority, policy, priority);
+	now_nice = getpriority(PRIO_PROCESS, self->thread.tid);
+	TEST_ASSERT(now_nice == nice, "The thread has nice %d, not %d",
+		    now_nice, nice);
+	TEST_ASSERT(!(now.sched_flags & SCHED_FLAG_RESET_ON_FORK),
+		    "The thread's children are reset for good");
+}
+
+TEST_F(outside, while_nothing_is_lent)
+{
+	set_outside(self, SCHED_RR, 10, 0);
+	expect_own(self, SCHED_RR, 10, 0);
+	set_outside(self, SCHED_BATCH, 0, -3);
+	pv_sched_thread_run(&self->thread, self->vcpu);
+	expect_own(self, SCHED_BATCH, 0, -3);
+}
+
+TEST_F(outside, to_less_than_own)
+{
+	raise_guest(self);
+	set_outside(self, SCHED_BATCH, 0, 5);
+	expect_own(self, SCHED_BATCH, 0, 5);
+}
+
+/* It took a right to set that: the loan does not allow it. */
+TEST_F(outside, to_more_than_was_lent)
+{
+	set_rtprio_limit(0);
+	raise_guest(self);
+	set_outside(self, SCHED_FIFO, P_MAX + 10, 0);
+	expect_own(self, SCHED_FIFO, P_MAX + 10, 0);
+}
+
+/* That may as well be an unprivileged process which keeps a loan. */
+TEST_F(outside, to_part_of_what_was_lent)
+{
+	set_rtprio_limit(0);
+	raise_guest(self);
+	set_outside(self, SCHED_FIFO, P_MAX - 1, 0);
+	expect_own(self, SCHED_NORMAL, 0, 0);
+	pv_sched_thread_run(&self->thread, self->vcpu);
+	raise_guest(self);
+	set_outside(self, SCHED_FIFO, P_MAX, 0);
+	expect_own(self, SCHED_NORMAL, 0, 0);
+	pv_sched_thread_run(&self->thread, self->vcpu);
+	raise_guest(self);
+	set_outside(self, SCHED_RR, 1, 0);
+	expect_own(self, SCHED_NORMAL, 0, 0);
+}
+
+/* The limit allows anybody to have that much. */
+TEST_F(outside, to_what_the_limit_allows)
+{
+	set_rtprio_limit(30);
+	raise_guest(self);
+	set_outside(self, SCHED_FIFO, 31, 0);
+	expect_own(self, SCHED_NORMAL, 0, 0);
+	pv_sched_thread_run(&self->thread, self->vcpu);
+	raise_guest(self);
+	set_outside(self, SCHED_FIFO, 30, 0);
+	expect_own(self, SCHED_FIFO, 30, 0);
+}
+
+TEST_F(outside, nice_of_a_raised_thread)
+{
+	int r;
+
+	raise_guest(self);
+	r = setpriority(PRIO_PROCESS, self->thread.tid, 7);
+	TEST_ASSERT(!r, __KVM_SYSCALL_ERROR("setpriority", r));
+	expect_own(self, SCHED_NORMAL, 0, 7);
+}
+
+/* Guests ask for a fair policy, too, which must not become a loan's rest. */
+TEST_F(outside, nice_of_a_lowered_thread)
+{
+	int r;
+
+	pv_sched_ask(self->vcpu, SCHED_BATCH, 5);
+	r = setpriority(PRIO_PROCESS, self->thread.tid, 7);
+	TEST_ASSERT(!r, __KVM_SYSCALL_ERROR("setpriority", r));
+	expect_own(self, SCHED_NORMAL, 0, 7);
+}
+
+static void set_deadline(FIXTURE_DATA(outside) *self)
+{
+	pv_sched_setattr(self->thread.tid, (struct sched_attr) {
+		.sched_policy = SCHED_DEADLINE,
+		.sched_runtime = 10 * 1000 * 1000,
+		.sched_deadline = 100 * 1000 * 1000,
+		.sched_period = 100 * 1000 * 1000,
+	});
+}
+
+static void expect_deadline(FIXTURE_DATA(outside) *self, const char *when)
+{
+	struct sched_attr now = pv_sched_getattr(self->thread.tid);
+
+	TEST_ASSERT(now.sched_policy == SCHED_DEADLINE &&
+		    now.sched_runtime == 10 * 1000 * 1000,
+		    "A deadline thread has policy %u %s", now.sched_policy,
+		    when);
+}
+
+static void leave_deadline_alone(FIXTURE_DATA(outside) *self)
+{
+	set_deadline(self);
+	pv_sched_ask(self->vcpu, SCHED_FIFO, 99);
+	expect_deadline(self, "raised");
+	pv_sched_ask(self->vcpu, SCHED_NORMAL, 10);
+	expect_deadline(self, "lowered");
+	pv_sched_thread_kick(&self->thread);
+	expect_deadline(self, "in user space");
+
+	pv_sched_thread_run(&self->thread, self->vcpu);
+	set_outside(self, SCHED_NORMAL, 0, 0);
+	raise_guest(self);
+	pv_sched_ask(self->vcpu, SCHED_NORMAL, 0);
+	pv_sched_own_assert(self->thread.tid, &self->own, "deadline's end");
+}
+
+TEST_F(outside, deadline)
+{
+	leave_deadline_alone(self);
+}
+
+TEST_F(outside, deadline_while_raised)
+{
+	raise_guest(self);
+	leave_deadline_alone(self);
+}
+
+TEST_F(outside, deadline_and_disable)
+{
+	raise_guest(self);
+	set_deadline(self);
+	pv_sched_disable(self->vm);
+	expect_deadline(self, "disabled");
+	set_outside(self, SCHED_NORMAL, 0, 0);
+	pv_sched_own_assert(self->thread.tid, &self->own, "disabled");
+}
+
+int main(int argc, char *argv[])
+{
+	pv_sched_require();
+
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* minivm run: one VM from one image, in the foreground, until it ends. */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "minivm.h"
+
+enum { OPT_SCHED = 256, OPT_PV, OPT_AFFINITY, OPT_NAME, OPT_DEVICE };
+
+static const struct option options[] = {
+	{ "sched", required_argument, NULL, OPT_SCHED },
+	{ "pv-sched", required_argument, NULL, OPT_PV },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "affinity", required_argument, NULL, OPT_AFFINITY },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "mem", required_argument, NULL, 'm' },
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 }
+};
+
+static struct vm vm = { .device = "/dev/kvm", .mem_size = 16 << 20, .cpus = 1 };
+static char name[64];
+static const char *affinity;
+static bool verbose;
+static pthread_barrier_t known, go;
+
+/* VCPU@CPU[,VCPU@CPU...]; a vCPU that is not named runs anywhere. */
+static void parse_affinity(const char *s)
+{
+	char buf[256], *word, *at, *save = NULL;
+	unsigned int i;
+
+	for (i = 0; i < MINIVM_MAX_CPUS; i++)
+		vm.vcpus[i].host_cpu = -1;
+	if (!s)
+		return;
+	snprintf(buf, sizeof(buf), "%s", s);
+	for (word = strtok_r(buf, ",", &save); word;
+	     word = strtok_r(NULL, ",", &save)) {
+		at = strchr(word, '@');
+		if (!at)
+			fail(EX_USAGE_, 0, NULL,
+			     "--affinity '%s' is not VCPU@CPU (as in 0@2,1@3)", s);
+		*at++ = 0;
+		i = parse_range("--affinity vCPU", word, 0, vm.cpus - 1);
+		vm.vcpus[i].host_cpu = parse_range("--affinity CPU", at, 0,
+						   CPU_SETSIZE - 1);
+	}
+}
+
+static int parse_options(int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "+c:m:vh", options, NULL)) != -1) {
+		switch (opt) {
+		case OPT_SCHED:
+			policy_parse(optarg, &vm.policy);
+			vm.set_policy = true;
+			break;
+		case OPT_PV:
+			pv_sched_parse(optarg, &vm.pv_sched);
+			vm.pv = true;
+			break;
+		case OPT_AFFINITY:
+			affinity = optarg;
+			break;
+		case OPT_NAME:
+			runtime_check_name(optarg);
+			strcpy(name, optarg);
+			break;
+		case OPT_DEVICE:
+			vm.device = optarg;
+			break;
+		case 'c':
+			vm.cpus = parse_range("--cpus", optarg, 1,
+					      MINIVM_MAX_CPUS);
+			break;
+		case 'm':
+			vm.mem_size = parse_size("--mem", optarg, 2 << 20,
+						 3ULL << 30);
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		case 'h':
+			help(stdout, "run");
+			exit(0);
+		default:
+			exit(EX_USAGE_);
+		}
+	}
+	parse_affinity(affinity);
+	return optind;
+}
+
+/* The image's name and the pid, with what a name may not hold left out. */
+static void default_name(const char *image)
+{
+	const char *base = strrchr(image, '/');
+	size_t len = 0;
+
+	for (base = base ? base + 1 : image; *base && len < 40; base++)
+		if (strchr("_-", *base) || (*base >= '0' && *base <= '9') ||
+		    (*base >= 'a' && *base <= 'z') ||
+		    (*base >= 'A' && *base <= 'Z'))
+			name[len++] = *base;
+	snprintf(name + len, sizeof(name) - len, "%s%d", len ? "-" : "vm-",
+		 getpid());
+}
+
+static void pin(struct vcpu *vcpu)
+{
+	cpu_set_t set;
+
+	if (vcpu->host_cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(vcpu->host_cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fail(errno == EINVAL ? EX_USAGE_ : EX_OS, errno,
+		     "choose an online CPU that this process may use (taskset -p $$)",
+		     "cannot put vCPU %u on CPU %d", vcpu->id, vcpu->host_cpu);
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	char thread_name[16];
+
+	snprintf(thread_name, sizeof(thread_name), "minivm/vcpu%u", vcpu->id);
+	pthread_setname_np(pthread_self(), thread_name);
+	vcpu->tid = syscall(SYS_gettid);
+	pin(vcpu);
+	pthread_barrier_wait(&known);
+	pthread_barrier_wait(&go);
+	if (vm.set_policy && policy_set(0, &vm.policy))
+		fail(exit_code_of(errno), errno,
+		     policy_remedy(&vm.policy, errno),
+		     "cannot set vCPU %u to %s", vcpu->id,
+		     policy_name(vm.policy.policy));
+	vcpu_run(vcpu);
+}
+
+static void start_vcpus(const char *image)
+{
+	struct runtime r = {
+		.pid = getpid(), .mem = vm.mem_size, .cpus = vm.cpus,
+		.p_max = vm.pv ? vm.pv_sched.p_max : 0,
+	};
+	pthread_t thread;
+	unsigned int i;
+	int err;
+
+	strcpy(r.name, name);
+	snprintf(r.image, sizeof(r.image), "%s", image);
+	pthread_barrier_init(&known, NULL, vm.cpus + 1);
+	pthread_barrier_init(&go, NULL, vm.cpus + 1);
+	for (i = 0; i < vm.cpus; i++) {
+		err = pthread_create(&thread, NULL, vcpu_thread, &vm.vcpus[i]);
+		if (err)
+			fail(EX_OS, err, NULL, "cannot start vCPU %u", i);
+	}
+	/* No vCPU runs before the file that names its thread is there. */
+	pthread_barrier_wait(&known);
+	for (i = 0; i < vm.cpus; i++)
+		r.tids[i] = vm.vcpus[i].tid;
+	runtime_create(&r);
+	pthread_barrier_wait(&go);
+}
+
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void describe(const char *image)
+{
+	fprintf(stderr, "minivm: %s: %s, entry 0x%llx, %lluM, %u vCPU, %s\n",
+		name, image, (unsigned long long)vm.entry,
+		(unsigned long long)vm.mem_size >> 20, vm.cpus,
+		vm.pv ? "paravirtualized scheduling" : "plain");
+	if (vm.pv)
+		pv_sched_describe(&vm.pv_sched);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	sigset_t set;
+	unsigned int i;
+	int sig = 0;
+
+	argc -= parse_options(argc, argv);
+	argv += optind;
+	if (argc < 1)
+		fail(EX_USAGE_, 0, "see: minivm run --help",
+		     "run: an image is missing");
+	if (!name[0])
+		default_name(argv[0]);
+	if (argc > 1 && strcmp(argv[1], "--"))
+		fail(EX_USAGE_, 0, NULL,
+		     "run: put -- between the image and its arguments ('%s')",
+		     argv[1]);
+
+	block_signals(&set);
+	vm_memory(&vm);
+	vm.entry = loader_elf(argv[0], vm.mem, vm.mem_size);
+	vm_create(&vm);
+	for (i = 0; i < vm.cpus; i++) {
+		vm.vcpus[i].vm = &vm;
+		vm.vcpus[i].id = i;
+		vcpu_create(&vm.vcpus[i]);
+	}
+	vm_boot_info(&vm, argv + 2, argc > 2 ? argc - 2 : 0);
+	if (verbose)
+		describe(argv[0]);
+	if ((vm.set_policy || vm.pv) && mlockall(MCL_CURRENT | MCL_FUTURE))
+		warn(errno, "raise RLIMIT_MEMLOCK (ulimit -l)",
+		     "cannot lock memory, page faults will add latency");
+	start_vcpus(argv[0]);
+
+	/* vCPUs end the process themselves; here only signals do. */
+	sigwait(&set, &sig);
+	dev_console_flush();
+	return 128 + sig;
+}

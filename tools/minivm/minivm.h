@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by all parts of the tool: exit codes, errors, one noun a section. */
+#ifndef MINIVM_H
+#define MINIVM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include <linux/kvm.h>
+#include <linux/kvm_pv_sched.h>
+
+#define MINIVM_VERSION	"0.1"
+#define MINIVM_MAX_CPUS	16
+
+#ifndef KVM_FEATURE_PV_SCHED
+#define KVM_FEATURE_PV_SCHED	30
+#endif
+
+/*
+ * Exit codes.  The guest's own lie below 64, those of the tool are the ones
+ * of sysexits.h, so that a script can tell them apart.
+ */
+enum {
+	EX_OK_ = 0,
+	EX_MISSING = 1,		/* check: something that is needed is missing */
+	EX_GUEST_MAX = 63,	/* largest exit status of a guest */
+	EX_USAGE_ = 64,		/* command line */
+	EX_IMAGE = 65,		/* the image is not one that can run */
+	EX_NOINPUT_ = 66,	/* no such file, no such VM, no such vCPU */
+	EX_NOKVM = 69,		/* KVM or a capability of it is missing */
+	EX_CRASH = 70,		/* the guest did what ends a VM */
+	EX_OS = 71,		/* the kernel refused something */
+	EX_INUSE = 73,		/* a VM of that name runs */
+	EX_NORIGHT = 77,	/* no permission */
+};
+
+/* error.c: what failed, why (errno, or 0 if it is none), what to do. */
+void warn(int err, const char *remedy, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void fail(int code, int err, const char *remedy, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5), noreturn));
+int exit_code_of(int err);
+
+/* parse.c: numbers with bounds; a message names the bounds. */
+bool parse_long(const char *s, long *val);
+bool parse_u64(const char *s, uint64_t *val);
+long parse_range(const char *what, const char *s, long min, long max);
+uint64_t parse_size(const char *what, const char *s, uint64_t min,
+		    uint64_t max);
+uint64_t parse_duration(const char *what, const char *s);
+
+/* policy.c: scheduling attributes of a thread. */
+struct policy {
+	int policy;
+	int prio;		/* FIFO and RR: 1..99 */
+	int nice;		/* OTHER and BATCH: -20..19 */
+};
+
+void policy_parse(const char *s, struct policy *p);
+int policy_number(const char *name);
+const char *policy_name(int policy);
+int policy_set(pid_t tid, const struct policy *p);
+int policy_get(pid_t tid, struct policy *p);
+const char *policy_remedy(const struct policy *p, int err);
+
+/* json.c: output in one pass, commas by itself. */
+struct json {
+	FILE *f;
+	bool comma;
+};
+
+void json_open(struct json *j, const char *key, char bracket);
+void json_close(struct json *j, char bracket);
+void json_str(struct json *j, const char *key, const char *val);
+void json_num(struct json *j, const char *key, long long val);
+void json_bool(struct json *j, const char *key, bool val);
+bool json_find_num(const char *text, const char *key, long long *val);
+bool json_find_str(const char *text, const char *key, char *buf, size_t size);
+
+/* runtime.c: the file that tells other commands of a running VM. */
+struct runtime {
+	char name[64];
+	char image[256];
+	pid_t pid;
+	long long start;	/* of the process, so that a pid is not reused */
+	uint64_t mem;
+	unsigned int cpus;
+	unsigned int p_max;	/* 0: no paravirtualized scheduling */
+	pid_t tids[MINIVM_MAX_CPUS];
+};
+
+void runtime_check_name(const char *name);
+void runtime_create(const struct runtime *r);
+void runtime_remove(void);
+bool runtime_read(const char *name, struct runtime *r);
+void runtime_each(void (*fn)(const struct runtime *r, void *arg), void *arg);
+
+/* pv_sched.c: the bounds of paravirtualized scheduling. */
+void pv_sched_defaults(struct kvm_pv_sched *pv);
+void pv_sched_parse(const char *s, struct kvm_pv_sched *pv);
+void pv_sched_describe(const struct kvm_pv_sched *pv);
+void pv_sched_enable(int vm_fd, struct kvm_pv_sched *pv);
+
+/* vm.c and vcpu.c: a VM, its memory, its vCPUs. */
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int id;
+	int fd;
+	pid_t tid;
+	int host_cpu;		/* -1: anywhere */
+	struct kvm_run *run;
+};
+
+struct vm {
+	const char *device;	/* /dev/kvm, or what a test says */
+	int kvm;
+	int fd;
+	uint8_t *mem;
+	uint64_t mem_size;
+	unsigned int cpus;
+	bool pv;
+	struct kvm_pv_sched pv_sched;
+	bool set_policy;
+	struct policy policy;
+	uint64_t entry;
+	struct vcpu vcpus[MINIVM_MAX_CPUS];
+};
+
+int kvm_open(const char *device);
+void vm_memory(struct vm *vm);
+void vm_create(struct vm *vm);
+void vm_boot_info(struct vm *vm, char *const *args, int nr_args);
+void vcpu_create(struct vcpu *vcpu);
+void vcpu_run(struct vcpu *vcpu) __attribute__((noreturn));
+
+/* loader_elf.c: an image into guest memory; gives the entry point. */
+uint64_t loader_elf(const char *path, uint8_t *mem, uint64_t mem_size);
+
+/* dev_console.c, dev_exit.c: the two devices. */
+void dev_console_write(const uint8_t *data, size_t len);
+void dev_console_flush(void);
+void dev_exit_write(uint32_t val) __attribute__((noreturn));
+
+/* cmd_*.c: one command each; the value is the exit code. */
+int cmd_check(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_sched(int argc, char **argv);
+
+/* main.c */
+void help(FILE *f, const char *command);
+
+#endif
