@@ -50,6 +50,7 @@ void __kvm_pv_sched_out(struct kvm_vcpu *vcpu, bool switched);
 void __kvm_pv_sched_block(struct kvm_vcpu *vcpu, bool poll);
 void __kvm_pv_sched_unblock(struct kvm_vcpu *vcpu);
 void __kvm_pv_sched_sync(struct kvm_vcpu *vcpu);
+void __kvm_pv_sched_look(struct kvm_vcpu *vcpu);
 void __kvm_pv_sched_reset(struct kvm_vcpu *vcpu);
 bool __kvm_pv_sched_on_spin(struct kvm_vcpu *vcpu);
 bool __kvm_pv_sched_lend(struct kvm_vcpu *vcpu, struct kvm_vcpu *target);
@@ -145,6 +146,13 @@ static inline void kvm_pv_sched_sync(struct kvm_vcpu *vcpu)
 {
 	if (kvm_has_pv_sched(vcpu) && kvm_test_request(KVM_REQ_PV_SCHED, vcpu))
 		__kvm_pv_sched_sync(vcpu);
+}
+
+/* User space has set the vCPU's state; its lock is held. */
+static inline void kvm_pv_sched_look(struct kvm_vcpu *vcpu)
+{
+	if (kvm_has_pv_sched(vcpu))
+		__kvm_pv_sched_look(vcpu);
 }
 
 static inline void kvm_pv_sched_reset(struct kvm_vcpu *vcpu)

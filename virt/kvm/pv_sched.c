@@ -347,6 +347,15 @@ void __kvm_pv_sched_sync(struct kvm_vcpu *vcpu)
 	pv_sched_apply(pv_sched_current(ps));
 }
 
+/* State that user space set may hold an event that nobody reported. */
+void __kvm_pv_sched_look(struct kvm_vcpu *vcpu)
+{
+	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_IRQ))
+		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
+	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_NMI))
+		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_NMI);
+}
+
 int __kvm_pv_sched_enter(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
@@ -364,14 +373,14 @@ int __kvm_pv_sched_enter(struct kvm_vcpu *vcpu)
 	/* Not in user space, and nobody tells of preemption yet. */
 	WRITE_ONCE(ts->where, PV_SCHED_OUT);
 
-	/* State that user space set is an event that nobody reported. */
-	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_IRQ))
-		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
-	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_NMI))
-		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_NMI);
+	__kvm_pv_sched_look(vcpu);
 
+	/*
+	 * Raise the thread only when the guest is entered: the first KVM_RUN
+	 * of a VM creates threads, which would inherit reset-on-fork.
+	 */
 	if (pv_sched_busy(ps, ts))
-		__kvm_pv_sched_sync(vcpu);
+		kvm_make_request(KVM_REQ_PV_SCHED, vcpu);
 	return 0;
 }
 
@@ -473,11 +482,7 @@ void __kvm_pv_sched_unblock(struct kvm_vcpu *vcpu)
 	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
 
 	/* Keep the boost if what woke the vCPU is a reason of its own. */
-	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_IRQ))
-		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
-	if (kvm_arch_pv_sched_pending(vcpu, KVM_PV_SCHED_REASON_NMI))
-		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_NMI);
-
+	__kvm_pv_sched_look(vcpu);
 	clear_bit(KVM_PV_SCHED_REASON_HALT, &ps->reasons);
 	if (!READ_ONCE(ps->reasons))
 		__kvm_pv_sched_sync(vcpu);

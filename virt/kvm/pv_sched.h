@@ -129,6 +129,8 @@ struct pv_sched_task {
 	enum pv_sched_level level;
 	u64 since;
 	u64 linger;
+	u64 cpu_left;
+	u64 cpu_next;
 	struct hrtimer timer;
 
 	/* Work for the booster of a host CPU. */

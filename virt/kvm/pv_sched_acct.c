@@ -114,41 +114,64 @@ static bool pv_sched_cut(struct kvm_vcpu_pv_sched *ps, enum pv_sched_cut which,
 }
 
 /*
- * Charge what was used until @now, look which budgets are empty, and set the
- * timer for the next moment at which that can change.  Return true if the
- * thread's attributes have to be looked at again.
+ * Charge what was used until @now and look which budgets are empty.  Return
+ * true if the thread's attributes have to be looked at again.
  */
-static bool pv_sched_acct_update(struct pv_sched_task *ts, u64 now)
+static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 {
 	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
-	bool raised = ts->level != PV_SCHED_OWN;
-	u64 ns = 0, left, next = ~0ULL, cpu_next;
+	struct kvm_vcpu_stat_generic *stat;
+	bool boosted = ts->level == PV_SCHED_BOOSTED;
 	bool changed = false;
+	u64 ns = 0, left;
 
 	lockdep_assert_held(&ts->acct);
 
 	if (ts->since) {
-		ns = raised && now > ts->since ? now - ts->since : 0;
+		if (ts->level != PV_SCHED_OWN && now > ts->since)
+			ns = now - ts->since;
 		ts->since = now;
 	}
 	if (!ps)
-		goto out;
+		return false;
 
 	pv_sched_budget_charge(&ps->rt, now, ns);
-	pv_sched_budget_charge(&ps->boost, now,
-			       ts->level == PV_SCHED_BOOSTED ? ns : 0);
-	left = pv_sched_cpu_charge(task_cpu(ts->task), now, ns, &cpu_next);
+	pv_sched_budget_charge(&ps->boost, now, boosted ? ns : 0);
+	left = pv_sched_cpu_charge(task_cpu(ts->task), now, ns, &ts->cpu_next);
+	ts->cpu_left = left;
 
-	ps->vcpu->stat.generic.pv_sched_raised_ns += ns;
-	if (ts->level == PV_SCHED_BOOSTED)
-		ps->vcpu->stat.generic.pv_sched_boosted_ns += ns;
+	stat = &ps->vcpu->stat.generic;
+	stat->pv_sched_raised_ns += ns;
+	stat->pv_sched_boosted_ns += boosted ? ns : 0;
 
 	changed |= pv_sched_cut(ps, PV_SCHED_CUT_RT, ps->rt.empty);
 	changed |= pv_sched_cut(ps, PV_SCHED_CUT_BOOST, ps->boost.empty);
 	changed |= pv_sched_cut(ps, PV_SCHED_CUT_CPU, !left);
 
-	if (ts->since && raised) {
-		left = min(left, pv_sched_budget_left(&ps->rt));
+	if (ps->changes > PV_SCHED_MAX_CHANGES)
+		changed |= now >= ps->changes_end;
+	if (ps->lent_until && now >= ps->lent_until) {
+		ps->lent_until = 0;
+		clear_bit(KVM_PV_SCHED_REASON_LENT, &ps->reasons);
+		changed = true;
+	}
+	if (ts->linger)
+		changed |= now >= ts->linger;
+
+	return changed;
+}
+
+/* When, from @now on, has the account to be looked at again? */
+static u64 pv_sched_acct_next(struct pv_sched_task *ts, u64 now)
+{
+	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
+	u64 next = ~0ULL, left;
+
+	if (!ps)
+		return next;
+
+	if (ts->since && ts->level != PV_SCHED_OWN) {
+		left = min(ts->cpu_left, pv_sched_budget_left(&ps->rt));
 		if (ts->level == PV_SCHED_BOOSTED)
 			left = min(left, pv_sched_budget_left(&ps->boost));
 		if (left)
@@ -159,42 +182,41 @@ static bool pv_sched_acct_update(struct pv_sched_task *ts, u64 now)
 	if (test_bit(PV_SCHED_CUT_BOOST, &ps->cut))
 		next = min(next, pv_sched_budget_next(&ps->boost));
 	if (test_bit(PV_SCHED_CUT_CPU, &ps->cut))
-		next = min(next, cpu_next);
-	if (ps->changes > PV_SCHED_MAX_CHANGES) {
-		changed |= now >= ps->changes_end;
-		if (now < ps->changes_end)
-			next = min(next, ps->changes_end);
-	}
-	if (ps->lent_until && now >= ps->lent_until) {
-		ps->lent_until = 0;
-		clear_bit(KVM_PV_SCHED_REASON_LENT, &ps->reasons);
-		changed = true;
-	}
+		next = min(next, ts->cpu_next);
+	if (ps->changes > PV_SCHED_MAX_CHANGES && ps->changes_end > now)
+		next = min(next, ps->changes_end);
 	if (ps->lent_until)
 		next = min(next, ps->lent_until);
-	if (ts->linger) {
-		changed |= now >= ts->linger;
-		if (now < ts->linger)
-			next = min(next, ts->linger);
-	}
-out:
-	if (next == ~0ULL)
-		hrtimer_try_to_cancel(&ts->timer);
-	else
+	if (ts->linger > now && ts->level != PV_SCHED_OWN)
+		next = min(next, ts->linger);
+
+	return next;
+}
+
+static void pv_sched_acct_arm(struct pv_sched_task *ts, u64 now)
+{
+	u64 next = pv_sched_acct_next(ts, now);
+
+	lockdep_assert_held(&ts->acct);
+
+	if (next != ~0ULL)
 		hrtimer_start(&ts->timer, ns_to_ktime(next),
 			      HRTIMER_MODE_ABS_PINNED_HARD);
-	return changed;
+	else if (hrtimer_is_queued(&ts->timer))
+		hrtimer_try_to_cancel(&ts->timer);
 }
 
 static enum hrtimer_restart pv_sched_timer(struct hrtimer *timer)
 {
 	struct pv_sched_task *ts = container_of(timer, struct pv_sched_task,
 						timer);
+	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 	bool changed;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
-	changed = pv_sched_acct_update(ts, ktime_get_mono_fast_ns());
+	changed = pv_sched_acct_charge(ts, now);
+	pv_sched_acct_arm(ts, now);
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 
 	if (changed)
@@ -216,40 +238,42 @@ void pv_sched_acct_init(struct pv_sched_task *ts)
 	ts->timer.function = pv_sched_timer;
 }
 
-/* Leave it to the booster: some callers hold the run queue's lock. */
-static void pv_sched_acct_commit(struct pv_sched_task *ts)
+/* Charge; leave a cut to the booster, as the run queue may be locked. */
+static void pv_sched_acct_commit(struct pv_sched_task *ts, u64 now)
 {
-	if (pv_sched_acct_update(ts, ktime_get_mono_fast_ns()))
+	if (pv_sched_acct_charge(ts, now))
 		irq_work_queue(&ts->irq_work);
 }
 
 /* The thread gets the CPU inside of KVM_RUN. */
 void pv_sched_acct_run(struct pv_sched_task *ts)
 {
+	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
 	WRITE_ONCE(ts->linger, 0);
 	if (!ts->since)
-		ts->since = ktime_get_mono_fast_ns();
-	if (ts->level != PV_SCHED_OWN || (ts->vcpu && ts->vcpu->cut))
-		pv_sched_acct_commit(ts);
+		ts->since = now;
+	if (ts->level != PV_SCHED_OWN || (ts->vcpu && ts->vcpu->cut)) {
+		pv_sched_acct_commit(ts, now);
+		pv_sched_acct_arm(ts, now);
+	}
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }
 
 /* The thread loses the CPU; the run queue is locked. */
 void pv_sched_acct_stop(struct pv_sched_task *ts)
 {
+	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
-	if (ts->level != PV_SCHED_OWN) {
-		/* Charge first, then stop the clock and the timer for it. */
-		pv_sched_acct_commit(ts);
-		ts->since = 0;
-		pv_sched_acct_commit(ts);
-	}
+	if (ts->level != PV_SCHED_OWN)
+		pv_sched_acct_commit(ts, now);
 	ts->since = 0;
+	if (ts->level != PV_SCHED_OWN)
+		pv_sched_acct_arm(ts, now);
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }
 
@@ -261,28 +285,30 @@ void pv_sched_acct_stop(struct pv_sched_task *ts)
 void pv_sched_acct_linger(struct pv_sched_task *ts)
 {
 	bool modest = ts->own.policy == SCHED_IDLE || ts->own.nice > 0;
+	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
-	WRITE_ONCE(ts->linger, ktime_get_mono_fast_ns() +
-			       (modest ? 0 : PV_SCHED_LINGER_NS));
+	WRITE_ONCE(ts->linger, now + (modest ? 0 : PV_SCHED_LINGER_NS));
 	if (!ts->since)
-		ts->since = ktime_get_mono_fast_ns();
-	if (ts->level != PV_SCHED_OWN)
-		pv_sched_acct_commit(ts);
+		ts->since = now;
+	if (ts->level != PV_SCHED_OWN) {
+		pv_sched_acct_commit(ts, now);
+		pv_sched_acct_arm(ts, now);
+	}
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }
 
 /* A sibling hands its boost over, for a slice of time. */
 void pv_sched_acct_lend(struct pv_sched_task *ts)
 {
+	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
 	if (ts->vcpu) {
-		ts->vcpu->lent_until = ktime_get_mono_fast_ns() +
-				       PV_SCHED_LEND_NS;
-		pv_sched_acct_commit(ts);
+		ts->vcpu->lent_until = now + PV_SCHED_LEND_NS;
+		pv_sched_acct_arm(ts, now);
 	}
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }
@@ -298,14 +324,16 @@ bool pv_sched_acct_lingered(struct pv_sched_task *ts)
 void pv_sched_acct_level(struct pv_sched_task *ts, enum pv_sched_level level)
 {
 	unsigned long flags;
+	u64 now;
 
 	if (ts->level == level &&
 	    !(ts->vcpu && ts->vcpu->changes > PV_SCHED_MAX_CHANGES))
 		return;
 
+	now = ktime_get_mono_fast_ns();
 	raw_spin_lock_irqsave(&ts->acct, flags);
-	pv_sched_acct_commit(ts);
+	pv_sched_acct_commit(ts, now);
 	ts->level = level;
-	pv_sched_acct_commit(ts);
+	pv_sched_acct_arm(ts, now);
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }

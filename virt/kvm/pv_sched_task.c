@@ -347,12 +347,25 @@ out:
 	WRITE_ONCE(ts->boosted, want.boost);
 }
 
-/* Bring a thread's attributes up to date with what its vCPU wants. */
+/*
+ * Bring a thread's attributes up to date with what its vCPU wants.
+ *
+ * A thread that lowers itself is switched out as soon as it can be.  Have it
+ * release the lock first, or the booster that raises it for the next event
+ * would have to wait for it.  The thread runs, so it is blocked on nothing and
+ * the scheduler has no PI chain to walk with preemption off.
+ */
 void pv_sched_apply(struct pv_sched_task *ts)
 {
+	bool self = ts->task == current;
+
 	rt_mutex_lock(&ts->lock);
+	if (self)
+		preempt_disable();
 	__pv_sched_apply(ts);
 	rt_mutex_unlock(&ts->lock);
+	if (self)
+		preempt_enable();
 }
 
 /* The same for callers that may not sleep but are preemptible. */
@@ -393,10 +406,14 @@ static void pv_sched_set_vcpu(struct pv_sched_task *ts,
 	WRITE_ONCE(ts->boosted, false);
 }
 
-/* The current thread begins to work for a vCPU. */
+/* The current thread begins to work for a vCPU, with its own attributes. */
 void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
 {
 	rt_mutex_lock(&ts->lock);
+	if (ts->vcpu) {
+		pv_sched_set_vcpu(ts, NULL);
+		__pv_sched_apply(ts);
+	}
 	ts->unlimited = pv_sched_unlimited(ps->vm);
 	WRITE_ONCE(ts->p_max, ps->vm->cfg.p_max);
 	pv_sched_set_vcpu(ts, ps);
