@@ -84,7 +84,7 @@ selftests: | setup
 	tools/build/selftests
 
 minivm: | setup
-	$(MAKE) -C tools/minivm BUILD='$(CURDIR)/build/minivm'
+	$(MAKE) -C tools/minivm
 
 testbed: | setup
 	tools/testbed/build

@@ -8,6 +8,9 @@
 
 set -euo pipefail
 
+# Whoever sources this uses them.
+# shellcheck disable=SC2034
+{
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # BUILD can be moved, a scratch copy of the project then stays small.
 BUILD=${BUILD:-$TOP/build}
@@ -16,11 +19,16 @@ TREE=$BUILD/tree
 FLAVOURS="amd64 rt-amd64"
 MODULES="kvm kvm-amd kvm-intel"
 JOBS=${JOBS:-$(nproc)}
+}
 
 export LC_ALL=C
 
 # Nothing ends without a word about where and why.
-trap 's=$?; echo "${0##*/}: error: line $LINENO: status $s: $BASH_COMMAND" >&2' ERR
+on_error()
+{
+	printf "%s: error: line %s: status %s: %s\n" "${0##*/}" "$2" "$1" "$3" >&2
+}
+trap 'on_error $? $LINENO "$BASH_COMMAND"' ERR
 set -E
 
 say()

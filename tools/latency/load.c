@@ -37,14 +37,13 @@ struct task {
 	int prio;
 	struct range period, work;
 	uint64_t seed;
-	bool burst;		/* native: feeds the low thread */
 	bool on;
 	uint32_t samples[MAX_EVENTS];
 	unsigned int nr;
 };
 
 static struct task host = { .name = "host" }, above = { .name = "host_above" },
-		   native = { .name = "guest", .burst = true };
+		   native = { .name = "guest" };
 /*
  * With --share: the CPU time of everything in this process, that is outside
  * the VM, at each event of the task that the VM cannot delay.
@@ -108,29 +107,61 @@ static void record(struct task *t, uint64_t due, uint64_t now)
 	t->samples[t->nr++] = late > UINT32_MAX ? UINT32_MAX : late;
 }
 
+static void sleep_until(uint64_t due)
+{
+	struct timespec ts = { due / 1000000000, due % 1000000000 };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static void start_task(const struct task *t)
+{
+	prctl(PR_SET_NAME, t->name);
+	set_fifo(t->name, t->prio);
+	pthread_barrier_wait(&go);
+}
+
+/*
+ * All that came due while the task was late is recorded, with one turn of work
+ * for it: to catch up would take the CPU from ordinary tasks for long, and call
+ * the fair server, which is above everything.
+ */
 static void *periodic(void *arg)
 {
 	struct task *t = arg;
 	uint64_t state = first_random(t->seed), due, now;
-	uint64_t events = 0;
-	struct timespec ts;
 
-	set_fifo(t->name, t->prio);
-	pthread_barrier_wait(&go);
-	due = now_ns();
+	start_task(t);
+	due = now_ns() + random_in(&state, &t->period);
 	while (!stop) {
-		due += random_in(&state, &t->period);
-		ts.tv_sec = due / 1000000000;
-		ts.tv_nsec = due % 1000000000;
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+		sleep_until(due);
 		now = now_ns();
-		record(t, due, now);
-		/* The native twin keeps the guest's order of random numbers. */
-		work(t->burst ? t->work.min : random_in(&state, &t->work));
-		if (t->burst && ++events % burst_every == 0) {
+		do {
+			record(t, due, now);
+			due += random_in(&state, &t->period);
+		} while (due <= now);
+		work(random_in(&state, &t->work));
+	}
+	return NULL;
+}
+
+/* What the guest does, event by event, with random numbers in its order. */
+static void *twin(void *arg)
+{
+	struct task *t = arg;
+	uint64_t state = first_random(t->seed), due, events = 0;
+
+	start_task(t);
+	due = now_ns() + 2000000;
+	while (!stop) {
+		sleep_until(due);
+		record(t, due, now_ns());
+		work(t->work.min);
+		if (++events % burst_every == 0) {
 			burst_work = random_in(&state, &burst);
 			sem_post(&burst_ready);
 		}
+		due += random_in(&state, &t->period);
 	}
 	return NULL;
 }
@@ -138,6 +169,7 @@ static void *periodic(void *arg)
 /* Ordinary load that never ends. */
 static void *hog(void *arg)
 {
+	prctl(PR_SET_NAME, "hog");
 	pthread_barrier_wait(&go);
 	while (!stop)
 		work(100000);
@@ -234,16 +266,10 @@ static int run_vm(char **argv)
 
 static void run_native(void)
 {
-	struct timespec ts;
-	uint64_t until;
-
 	open_window();
 	/* As in the guest, events go on a little beyond the window. */
-	until = win_end + SETTLE_NS;
-	ts.tv_sec = until / 1000000000;
-	ts.tv_nsec = until % 1000000000;
 	set_fifo("reader", reader_prio);
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	sleep_until(win_end + SETTLE_NS);
 }
 
 static void save(const struct task *t)
@@ -389,7 +415,7 @@ int main(int argc, char **argv)
 	if (native.on) {
 		sem_init(&burst_ready, 0, 0);
 		start(low, NULL);
-		threads[n++] = start(periodic, &native);
+		threads[n++] = start(twin, &native);
 		run_native();
 	} else {
 		ret = run_vm(vm);

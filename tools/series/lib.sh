@@ -10,7 +10,8 @@
 
 . "${BASH_SOURCE[0]%/*}/../build/lib.sh"
 
-PATCHES=$TOP/patches
+# The compose lane tries wounded ones.
+PATCHES=${PATCHES:-$TOP/patches}
 # What compose left: its last commit, and every input with its hash.
 COMPOSED=refs/composed/head
 INPUTS=$TREE/.git/composed-inputs

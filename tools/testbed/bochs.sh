@@ -72,18 +72,24 @@ bochs_start() {
 }
 
 bochs_run() {
-	local rc=0 reader
+	local rc=0 reader tty
 
 	bochs_iso
 	bochs_configuration
 	if [ "$shell" = 1 ]; then
-		bochs_start
-		return
+		tty=$(stty -g)
+		bochs_start || rc=$?
+		stty "$tty"
+		return "$rc"
 	fi
 	mkfifo "$work/console.fifo"
-	stdbuf -oL tr -d '\r' <"$work/console.fifo" | tee "$work/console" &
+	# Held open here, or the reader would wait for a Bochs that never came.
+	exec 3<>"$work/console.fifo"
+	{ stdbuf -oL tr -d '\r' <"$work/console.fifo" |
+		tee "$work/console"; } 3>&- &
 	reader=$!
-	bochs_start timeout --foreground -k 5 "$timeout" || rc=$?
+	bochs_start timeout --foreground -k 5 "$timeout" 3>&- || rc=$?
+	exec 3>&-
 	wait "$reader"
 	return "$rc"
 }

@@ -16,7 +16,7 @@ qemu_arguments() {
 		args+=(-accel tcg,thread=single -cpu max,+svm,+npt)
 	fi
 	[ "$icount" = 0 ] ||
-		args+=(-icount shift=0,sleep=off -seed 1
+		args+=(-icount "shift=$shift,sleep=off" -seed 1
 		       -rtc base=2026-01-01,clock=vm)
 	if [ "$shell" = 1 ]; then
 		args+=(-serial mon:stdio)

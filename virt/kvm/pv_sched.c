@@ -513,7 +513,8 @@ static void pv_sched_raise(struct kvm_vcpu *vcpu, struct pv_sched_task *ts)
 	if (READ_ONCE(ts->where) == PV_SCHED_USER)
 		pv_sched_acct_linger(ts);
 
-	if (preemptible() && pv_sched_try_apply(ts)) {
+	/* The scheduler asks for more than preemptible(): no softirq either. */
+	if (preemptible() && !in_interrupt() && pv_sched_try_apply(ts)) {
 		vcpu->stat.generic.pv_sched_remote_direct++;
 		return;
 	}

@@ -117,6 +117,7 @@ struct pv_sched_task {
 
 	/* Under lock. */
 	bool lent;
+	bool flag_lost;
 	bool unlimited;
 	struct pv_sched_attr own;
 	struct pv_sched_attr applied;

@@ -104,6 +104,16 @@ static bool pv_sched_honour(struct pv_sched_task *ts,
 	       rank <= pv_sched_rank(&limit);
 }
 
+/* Real-time policies have no slack, and leave the slice as it was. */
+static void pv_sched_set_own(struct pv_sched_task *ts,
+			     const struct pv_sched_snapshot *s)
+{
+	ts->own = s->attr;
+	ts->own_slice = s->slice;
+	if (!ts->lent || !pv_sched_rt(&s->attr))
+		ts->own_slack = s->slack;
+}
+
 /*
  * Learn what the thread owns now: the host wins.  Return false if KVM has to
  * leave the thread alone.
@@ -121,22 +131,21 @@ static bool pv_sched_learn(struct pv_sched_task *ts)
 	}
 
 	if (!ts->lent) {
-		ts->own = now.attr;
+		pv_sched_set_own(ts, &now);
 		ts->own_reset_on_fork = now.reset_on_fork;
-		ts->own_slice = now.slice;
-		ts->own_slack = now.slack;
 		ts->applied = now.attr;
 		return true;
 	}
 
 	/* The flag was set by the loan; clearing it takes a right. */
-	if (!now.reset_on_fork)
+	ts->flag_lost = !now.reset_on_fork;
+	if (ts->flag_lost)
 		ts->own_reset_on_fork = false;
 
 	if (now.attr.policy != ts->applied.policy ||
 	    now.attr.priority != ts->applied.priority) {
 		if (pv_sched_honour(ts, &now.attr))
-			ts->own = now.attr;
+			pv_sched_set_own(ts, &now);
 	} else if (now.attr.nice != ts->applied.nice) {
 		/* A loan never lowers nice: what was allowed is allowed. */
 		ts->own.nice = now.attr.nice;
@@ -326,7 +335,8 @@ static void __pv_sched_apply(struct pv_sched_task *ts)
 	}
 
 	lend = !pv_sched_same(&want.attr, &ts->own);
-	if (lend == ts->lent && pv_sched_same(&want.attr, &ts->applied))
+	if (lend == ts->lent && pv_sched_same(&want.attr, &ts->applied) &&
+	    !(lend && ts->flag_lost))
 		goto out;
 
 	/* Count time from before a loan begins until after it has ended. */

@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <linux/types.h>
 #include <sys/types.h>
 
 struct sched_load {
@@ -21,7 +21,7 @@ struct sched_load {
 	pid_t tid;
 	int policy;
 	int priority;
-	uint64_t count;
+	u64 count;
 	bool stop;
 	bool idle;
 	bool quit;
@@ -38,7 +38,7 @@ void sched_load_destroy(struct sched_load *l);
 void sched_load_start(struct sched_load *l);
 void sched_load_stop(struct sched_load *l);
 
-static inline uint64_t sched_load_count(struct sched_load *l)
+static inline u64 sched_load_count(struct sched_load *l)
 {
 	return __atomic_load_n(&l->count, __ATOMIC_ACQUIRE);
 }
@@ -46,7 +46,7 @@ static inline uint64_t sched_load_count(struct sched_load *l)
 /* Give up the CPU for some tenths of a millisecond. */
 void sched_load_yield(void);
 
-void sched_load_sleep(uint64_t ns);
+void sched_load_sleep(u64 ns);
 
 /* Until the test ends; false where there is no such file. */
 bool sched_load_setting(const char *path, const char *value);
@@ -56,17 +56,22 @@ bool sched_load_cap(const char *us);
 /* Of a thread of this process: R, S, D, ... */
 char sched_load_state(pid_t tid);
 
-uint64_t sched_load_now_ms(void);
+u64 sched_load_now_ms(void);
 
 /* Let others run until @cond holds; false after @ms milliseconds. */
 #define SCHED_LOAD_POLL(cond, ms)					\
 ({									\
-	uint64_t __end = sched_load_now_ms() + (ms);			\
-	bool __ok;							\
+	u64 __end = sched_load_now_ms() + (ms);				\
+	bool __late, __ok;						\
 									\
-	while (!(__ok = (cond)) && sched_load_now_ms() < __end)		\
+	for (;;) {							\
+		__late = sched_load_now_ms() >= __end;			\
+		__ok = (cond);						\
+		if (__ok || __late)					\
+			break;						\
 		sched_load_yield();					\
-	__ok || (cond);							\
+	}								\
+	__ok;								\
 })
 
 #endif /* SELFTEST_KVM_SCHED_LOAD_H */

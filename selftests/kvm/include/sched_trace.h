@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <linux/types.h>
 #include <sys/types.h>
 
 #define SCHED_TRACE_FIFO(n)	(99 - (n))
@@ -28,7 +28,7 @@ enum sched_trace_kind {
 /* A switch from @prev to @next, or the wake-up of @next. */
 struct sched_trace_event {
 	enum sched_trace_kind kind;
-	uint64_t ts;
+	u64 ts;
 	int cpu;
 	pid_t prev;
 	int prev_prio;
@@ -63,29 +63,32 @@ void sched_trace_dump(const struct sched_trace *t, size_t max);
 
 /* The first time in [from, to] that the thread gets or loses a CPU, or wakes. */
 const struct sched_trace_event *
-sched_trace_in(const struct sched_trace *t, pid_t tid, uint64_t from,
-	       uint64_t to);
+sched_trace_in(const struct sched_trace *t, pid_t tid, u64 from,
+	       u64 to);
 const struct sched_trace_event *
-sched_trace_out(const struct sched_trace *t, pid_t tid, uint64_t from,
-		uint64_t to);
+sched_trace_out(const struct sched_trace *t, pid_t tid, u64 from,
+		u64 to);
 const struct sched_trace_event *
-sched_trace_waking(const struct sched_trace *t, pid_t tid, uint64_t from,
-		   uint64_t to);
+sched_trace_waking(const struct sched_trace *t, pid_t tid, u64 from,
+		   u64 to);
 
 /* The priorities that the thread was seen with, on a CPU, in [from, to]. */
 struct sched_trace_prios
-sched_trace_prios(const struct sched_trace *t, pid_t tid, uint64_t from,
-		  uint64_t to);
+sched_trace_prios(const struct sched_trace *t, pid_t tid, u64 from,
+		  u64 to);
 
 /*
  * Time on a CPU in [from, to].  Only stretches count whose begin or end was
  * seen at a priority higher (a smaller number) than @below.
  */
-uint64_t sched_trace_ran(const struct sched_trace *t, pid_t tid, uint64_t from,
-			 uint64_t to, int below);
+u64 sched_trace_ran(const struct sched_trace *t, pid_t tid, u64 from, u64 to,
+		    int below);
 
-/* The most of that in any window that ends with such a stretch. */
-uint64_t sched_trace_peak(const struct sched_trace *t, pid_t tid, uint64_t from,
-			  uint64_t to, int below, uint64_t window);
+/*
+ * The same for each window of that length that ends with such a stretch,
+ * sorted.  Return how many there are.
+ */
+size_t sched_trace_windows(const struct sched_trace *t, pid_t tid, u64 from,
+			   u64 to, int below, u64 window, u64 *ran, size_t max);
 
 #endif /* SELFTEST_KVM_SCHED_TRACE_H */

@@ -60,11 +60,16 @@ static void load_restore(void)
 
 bool sched_load_setting(const char *path, const char *value)
 {
-	unsigned int i = load_nr_settings;
 	char text[32];
+	unsigned int i;
+
+	snprintf(text, sizeof(text), "%s", value);
+	for (i = 0; i < load_nr_settings; i++) {
+		if (!strcmp(load_settings[i].path, path))
+			return !load_file(path, text, 0, O_WRONLY);
+	}
 
 	TEST_ASSERT(i < LOAD_SETTINGS, "Too many settings");
-	snprintf(text, sizeof(text), "%s", value);
 	if (load_file(path, load_settings[i].text,
 		      sizeof(load_settings[i].text), O_RDONLY) ||
 	    load_file(path, text, 0, O_WRONLY))
@@ -112,7 +117,7 @@ void sched_load_watcher(void)
 	load_fair_server_off(cpu);
 }
 
-void sched_load_sleep(uint64_t ns)
+void sched_load_sleep(u64 ns)
 {
 	struct timespec ts = { .tv_nsec = ns };
 
@@ -124,7 +129,7 @@ void sched_load_yield(void)
 	sched_load_sleep(LOAD_YIELD_NS);
 }
 
-uint64_t sched_load_now_ms(void)
+u64 sched_load_now_ms(void)
 {
 	struct timespec ts;
 
@@ -191,7 +196,7 @@ void sched_load_destroy(struct sched_load *l)
 
 void sched_load_start(struct sched_load *l)
 {
-	uint64_t count = sched_load_count(l);
+	u64 count = sched_load_count(l);
 
 	__atomic_store_n(&l->idle, false, __ATOMIC_RELEASE);
 	__atomic_store_n(&l->stop, false, __ATOMIC_RELEASE);

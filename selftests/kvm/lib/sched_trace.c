@@ -28,8 +28,8 @@ struct sched_trace {
 	char dir[PATH_MAX];
 	pid_t watched[TRACE_MAX_WATCHED];
 	unsigned int nr_watched;
-	uint64_t begin;
-	uint64_t end;
+	u64 begin;
+	u64 end;
 	struct sched_trace_event *events;
 	size_t nr;
 	size_t room;
@@ -294,7 +294,7 @@ void sched_trace_dump(const struct sched_trace *t, size_t max)
 
 static const struct sched_trace_event *
 trace_find(const struct sched_trace *t, enum sched_trace_kind kind, pid_t prev,
-	   pid_t next, uint64_t from, uint64_t to)
+	   pid_t next, u64 from, u64 to)
 {
 	const struct sched_trace_event *e;
 	size_t i;
@@ -310,22 +310,22 @@ trace_find(const struct sched_trace *t, enum sched_trace_kind kind, pid_t prev,
 }
 
 const struct sched_trace_event *
-sched_trace_in(const struct sched_trace *t, pid_t tid, uint64_t from,
-	       uint64_t to)
+sched_trace_in(const struct sched_trace *t, pid_t tid, u64 from,
+	       u64 to)
 {
 	return trace_find(t, SCHED_TRACE_SWITCH, 0, tid, from, to);
 }
 
 const struct sched_trace_event *
-sched_trace_out(const struct sched_trace *t, pid_t tid, uint64_t from,
-		uint64_t to)
+sched_trace_out(const struct sched_trace *t, pid_t tid, u64 from,
+		u64 to)
 {
 	return trace_find(t, SCHED_TRACE_SWITCH, tid, 0, from, to);
 }
 
 const struct sched_trace_event *
-sched_trace_waking(const struct sched_trace *t, pid_t tid, uint64_t from,
-		   uint64_t to)
+sched_trace_waking(const struct sched_trace *t, pid_t tid, u64 from,
+		   u64 to)
 {
 	return trace_find(t, SCHED_TRACE_WAKING, 0, tid, from, to);
 }
@@ -343,8 +343,8 @@ static void trace_see(struct sched_trace_prios *p, int prio)
 }
 
 struct sched_trace_prios
-sched_trace_prios(const struct sched_trace *t, pid_t tid, uint64_t from,
-		  uint64_t to)
+sched_trace_prios(const struct sched_trace *t, pid_t tid, u64 from,
+		  u64 to)
 {
 	struct sched_trace_prios p = {};
 	const struct sched_trace_event *e;
@@ -364,8 +364,8 @@ sched_trace_prios(const struct sched_trace *t, pid_t tid, uint64_t from,
 
 /* A stretch that the thread spent on a CPU. */
 struct trace_stretch {
-	uint64_t begin;
-	uint64_t end;
+	u64 begin;
+	u64 end;
 	int prio;
 };
 
@@ -401,11 +401,11 @@ static bool trace_stretch(const struct sched_trace *t, pid_t tid, size_t *pos,
 	return in && s->prio != INT_MAX;
 }
 
-uint64_t sched_trace_ran(const struct sched_trace *t, pid_t tid, uint64_t from,
-			 uint64_t to, int below)
+u64 sched_trace_ran(const struct sched_trace *t, pid_t tid, u64 from, u64 to,
+		    int below)
 {
 	struct trace_stretch s;
-	uint64_t sum = 0;
+	u64 sum = 0;
 	size_t pos = 0;
 	bool more;
 
@@ -419,19 +419,25 @@ uint64_t sched_trace_ran(const struct sched_trace *t, pid_t tid, uint64_t from,
 	return sum;
 }
 
-uint64_t sched_trace_peak(const struct sched_trace *t, pid_t tid, uint64_t from,
-			  uint64_t to, int below, uint64_t window)
+static int trace_compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+size_t sched_trace_windows(const struct sched_trace *t, pid_t tid, u64 from,
+			   u64 to, int below, u64 window, u64 *ran, size_t max)
 {
 	struct trace_stretch s;
-	uint64_t peak = 0, ran;
-	size_t pos = 0;
+	size_t pos = 0, n = 0;
 
-	while (pos < t->nr && trace_stretch(t, tid, &pos, &s)) {
-		if (s.end <= from || s.end > to || s.prio >= below)
+	while (n < max && pos < t->nr && trace_stretch(t, tid, &pos, &s)) {
+		if (s.end < from + window || s.end > to || s.prio >= below)
 			continue;
-		ran = sched_trace_ran(t, tid, max(from, s.end - window), s.end,
-				      below);
-		peak = max(peak, ran);
+		ran[n++] = sched_trace_ran(t, tid, s.end - window, s.end,
+					   below);
 	}
-	return peak;
+	qsort(ran, n, sizeof(*ran), trace_compare);
+	return n;
 }

@@ -13,7 +13,7 @@
 #define GSI_IOAPIC	5
 #define GSI_MSI		30
 
-static void route(struct stage *st, uint32_t vector)
+static void route(struct stage *st, u32 vector)
 {
 	struct kvm_irq_routing *table = kvm_gsi_routing_create();
 	struct kvm_irq_routing_entry *e = table->entries;
@@ -48,7 +48,7 @@ static void fire_line(struct stage *st)
 	kvm_irq_line(st->vm.vm, GSI_IOAPIC, 0);
 }
 
-static bool prepare_irqfd(struct stage *st, uint32_t gsi)
+static bool prepare_irqfd(struct stage *st, u32 gsi)
 {
 	struct kvm_irqfd irqfd = { .gsi = gsi };
 
@@ -72,13 +72,13 @@ static bool prepare_irqfd_ioapic(struct stage *st)
 
 static void fire_eventfd(struct stage *st)
 {
-	uint64_t one = 1;
+	u64 one = 1;
 
 	TEST_ASSERT(write(st->fd, &one, sizeof(one)) == sizeof(one),
 		    "Writing to an eventfd: %s", strerror(errno));
 }
 
-static void signal_msi(struct stage *st, uint32_t data)
+static void signal_msi(struct stage *st, u32 data)
 {
 	struct kvm_msi msi = {
 		.address_lo = APIC_DEFAULT_GPA,
@@ -101,12 +101,17 @@ static void fire_msi_nmi(struct stage *st)
 
 static void fire_ipi(struct stage *st)
 {
-	stage_send(st, SCRIPT_IPI(0, APIC_DM_FIXED | st->path->vector));
+	stage_send(st, OP(ICR, SCRIPT_IPI(0, st->path->vector)));
+}
+
+static void fire_ipi_hypercall(struct stage *st)
+{
+	stage_send(st, OP(SEND_IPI, SCRIPT_IPI(0, st->path->vector)));
 }
 
 static void fire_ipi_nmi(struct stage *st)
 {
-	stage_send(st, SCRIPT_IPI(0, APIC_DM_NMI));
+	stage_send(st, OP(ICR, SCRIPT_IPI(0, APIC_DM_NMI)));
 }
 
 #define PATH(_name)				\
@@ -147,6 +152,9 @@ static const struct stage_path paths[] = {
 	}, {
 		PATH("IPI"),
 		.fire = fire_ipi,
+	}, {
+		PATH("IPI by KVM_HC_SEND_IPI"),
+		.fire = fire_ipi_hypercall,
 	}, {
 		.name = "NMI by KVM_SIGNAL_MSI",
 		.states = STAGE_ALL,

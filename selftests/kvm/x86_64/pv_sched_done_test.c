@@ -27,12 +27,12 @@
 struct done_case {
 	const char *name;
 	unsigned int points;
-	uint64_t main[SCRIPT_LEN];
-	uint64_t a[SCRIPT_LEN];
-	uint64_t b[SCRIPT_LEN];
-	uint64_t c[SCRIPT_LEN];
-	uint64_t n[SCRIPT_LEN];
-	uint64_t nmi[SCRIPT_LEN];
+	u64 main[SCRIPT_LEN];
+	u64 a[SCRIPT_LEN];
+	u64 b[SCRIPT_LEN];
+	u64 c[SCRIPT_LEN];
+	u64 n[SCRIPT_LEN];
+	u64 nmi[SCRIPT_LEN];
 };
 
 static const struct done_case done_cases[] = {
@@ -143,8 +143,8 @@ static const struct done_case done_cases[] = {
 	},
 };
 
-static void test_case(struct script_vcpu *v, struct sched_trace *t,
-		      const struct done_case *c)
+static bool try_case(struct script_vcpu *v, struct sched_trace *t,
+		     const struct done_case *c)
 {
 	bool ended, ok;
 
@@ -168,13 +168,27 @@ static void test_case(struct script_vcpu *v, struct sched_trace *t,
 	}
 	if (!ok)
 		sched_trace_dump(t, 60);
-	ksft_test_result(ok, "%s\n", c->name);
 	/* Nothing can be tried with a vCPU that hangs. */
-	TEST_ASSERT(ended, "The guest does not come to an end");
+	TEST_ASSERT(ended, "%s: the guest hangs", c->name);
+	return ok;
 }
 
+/* Until the machine does not stand still during a try. */
+#define TRY(v, call)							\
+({									\
+	bool __ok;							\
+	int __i;							\
+									\
+	for (__i = 0; __i < SCRIPT_TRIES; __i++) {			\
+		__ok = (call);						\
+		if (__ok || !script_stalled(v))				\
+			break;						\
+	}								\
+	__ok;								\
+})
+
 /* A vCPU that halts handles nothing, even if it did not say so. */
-static void test_hlt(struct script_vm *s, struct sched_trace *t)
+static bool try_hlt(struct script_vm *s, struct sched_trace *t)
 {
 	struct script_vcpu *v = &s->vcpus[0];
 	struct kvm_msi msi = {
@@ -201,14 +215,14 @@ static void test_hlt(struct script_vm *s, struct sched_trace *t)
 	ok = ok && script_check(v, t, 2) && script_restored(v);
 	if (!ok)
 		sched_trace_dump(t, 60);
-	ksft_test_result(ok, "HLT ends a boost\n");
+	return ok;
 }
 
 /*
  * An exit to user space does not end a boost: the thread keeps it for a moment
  * only, and gets it back when it runs the vCPU again.
  */
-static void test_exit(struct script_vm *s, struct sched_trace *t, bool done)
+static bool try_exit(struct script_vm *s, struct sched_trace *t, bool done)
 {
 	struct script_vcpu *v = &s->vcpus[0];
 	bool ok;
@@ -235,8 +249,7 @@ static void test_exit(struct script_vm *s, struct sched_trace *t, bool done)
 	ok = ok && script_check(v, t, 3) && script_restored(v);
 	if (!ok)
 		sched_trace_dump(t, 60);
-	ksft_test_result(ok, done ? "done before an exit to user space\n" :
-				    "a boost survives an exit to user space\n");
+	return ok;
 }
 
 static void kick(int sig)
@@ -302,6 +315,7 @@ int main(int argc, char *argv[])
 	struct kvm_pv_sched cfg = script_bounds();
 	struct sched_trace *t;
 	struct script_vm s;
+	struct script_vcpu *v = &s.vcpus[0];
 	unsigned int i;
 
 	pv_sched_require();
@@ -315,10 +329,13 @@ int main(int argc, char *argv[])
 	script_vm_create(&s, SCRIPT_IRQCHIP_KERNEL, 1, &cfg);
 	script_vm_start(&s, t);
 	for (i = 0; i < ARRAY_SIZE(done_cases); i++)
-		test_case(&s.vcpus[0], t, &done_cases[i]);
-	test_hlt(&s, t);
-	test_exit(&s, t, false);
-	test_exit(&s, t, true);
+		ksft_test_result(TRY(v, try_case(v, t, &done_cases[i])), "%s\n",
+				 done_cases[i].name);
+	ksft_test_result(TRY(v, try_hlt(&s, t)), "HLT ends a boost\n");
+	ksft_test_result(TRY(v, try_exit(&s, t, false)),
+			 "a boost survives an exit to user space\n");
+	ksft_test_result(TRY(v, try_exit(&s, t, true)),
+			 "done before an exit to user space\n");
 	script_vm_destroy(&s);
 	test_init(t, &cfg);
 	sched_trace_close(t);

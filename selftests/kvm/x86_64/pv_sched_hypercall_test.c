@@ -22,9 +22,9 @@
 #define BOTH	(KVM_PV_SCHED_IRQ | KVM_PV_SCHED_NMI)
 
 struct call {
-	uint64_t nr;
-	uint64_t args[4];
-	int64_t ret;
+	u64 nr;
+	u64 args[4];
+	s64 ret;
 };
 
 /* The VM allows all but RR; vCPUs are 0 and 1. */
@@ -38,10 +38,10 @@ static const struct call calls[] = {
 	{ SET, { 0, SCHED_FIFO, 1ULL << 63 | 50 }, -KVM_EINVAL },
 
 	{ SET, { 0, SCHED_NORMAL, -20ULL }, 0 },
-	{ SET, { 0, SCHED_NORMAL, (uint32_t)-20 }, 0 },
+	{ SET, { 0, SCHED_NORMAL, (u32)-20 }, 0 },
 	{ SET, { 0, SCHED_NORMAL, 19 }, 0 },
 	{ SET, { 0, SCHED_NORMAL, -21ULL }, -KVM_EINVAL },
-	{ SET, { 0, SCHED_NORMAL, (uint32_t)-21 }, -KVM_EINVAL },
+	{ SET, { 0, SCHED_NORMAL, (u32)-21 }, -KVM_EINVAL },
 	{ SET, { 0, SCHED_NORMAL, 20 }, -KVM_EINVAL },
 	{ SET, { 0, SCHED_NORMAL, 1ULL << 32 }, -KVM_EINVAL },
 	{ SET, { 0, SCHED_BATCH, -20ULL }, 0 },
@@ -60,7 +60,7 @@ static const struct call calls[] = {
 	{ SET, { 1, SCHED_NORMAL, 0 }, 0 },
 	{ SET, { 2, SCHED_NORMAL, 0 }, -KVM_EINVAL },
 	{ SET, { 255, SCHED_NORMAL, 0 }, -KVM_EINVAL },
-	{ SET, { (uint32_t)-1, SCHED_NORMAL, 0 }, -KVM_EINVAL },
+	{ SET, { (u32)-1, SCHED_NORMAL, 0 }, -KVM_EINVAL },
 	{ SET, { 1ULL << 32, SCHED_NORMAL, 0 }, -KVM_EINVAL },
 	{ SET, { -1ULL, SCHED_NORMAL, 0 }, -KVM_EINVAL },
 
@@ -78,24 +78,24 @@ static const struct call calls[] = {
 	{ DONE, { 1ULL << 32 | BOTH }, -KVM_EINVAL },
 };
 
-static int64_t guest_hypercall(uint64_t nr, uint64_t args, uint64_t unused1,
-			       uint64_t unused2)
+static s64 guest_hypercall(u64 nr, u64 args, u64 unused1,
+			   u64 unused2)
 {
-	uint64_t *a = (uint64_t *)args;
+	u64 *a = (u64 *)args;
 
 	return kvm_hypercall(nr, a[0], a[1], a[2], a[3]);
 }
 
-static int64_t guest_has_feature(uint64_t a0, uint64_t a1, uint64_t a2,
-				 uint64_t a3)
+static s64 guest_has_feature(u64 a0, u64 a1, u64 a2,
+			     u64 a3)
 {
 	return this_cpu_has(X86_FEATURE_KVM_PV_SCHED);
 }
 
 /* In the guest's own memory, where calls[] is as well. */
-static int64_t hypercall(struct kvm_vcpu *vcpu, const struct call *c)
+static s64 hypercall(struct kvm_vcpu *vcpu, const struct call *c)
 {
-	return pv_sched_call(vcpu, guest_hypercall, c->nr, (uint64_t)c->args,
+	return pv_sched_call(vcpu, guest_hypercall, c->nr, (u64)c->args,
 			     0, 0);
 }
 
@@ -109,13 +109,10 @@ static struct kvm_pv_sched_state get_state(struct kvm_vcpu *vcpu)
 }
 
 FIXTURE(hypercall) {
-	struct kvm_vm *vm;
-	struct kvm_vcpu *vcpu;
-	struct pv_sched_thread thread;
-	struct pv_sched_own own;
+	struct pv_sched_one one;
 };
 
-static void start(FIXTURE_DATA(hypercall) *self, struct kvm_pv_sched *cfg)
+static void start(struct pv_sched_one *self, struct kvm_pv_sched *cfg)
 {
 	self->vm = cfg ? pv_sched_vm_create(cfg) :
 		   vm_create(PV_SCHED_MAX_VCPUS);
@@ -126,13 +123,13 @@ static void start(FIXTURE_DATA(hypercall) *self, struct kvm_pv_sched *cfg)
 FIXTURE_SETUP(hypercall)
 {
 	pv_sched_become_watcher();
-	pv_sched_thread_create(&self->thread);
+	pv_sched_thread_create(&self->one.thread);
 }
 
 FIXTURE_TEARDOWN(hypercall)
 {
-	pv_sched_thread_join(&self->thread);
-	kvm_vm_free(self->vm);
+	pv_sched_thread_join(&self->one.thread);
+	kvm_vm_free(self->one.vm);
 }
 
 TEST_F(hypercall, values)
@@ -140,30 +137,30 @@ TEST_F(hypercall, values)
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 	struct kvm_pv_sched_state before, after;
 	const struct call *c;
-	int64_t r;
+	s64 r;
 	int i;
 
 	cfg.policies &= ~BIT(SCHED_RR);
-	start(self, &cfg);
-	pv_sched_vcpu_add(self->vm, 1);
+	start(&self->one, &cfg);
+	pv_sched_vcpu_add(self->one.vm, 1);
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		c = &calls[i];
 
-		pv_sched_thread_run(&self->thread, self->vcpu);
+		pv_sched_thread_run(&self->one.thread, self->one.vcpu);
 		if (c->ret)
-			pv_sched_ask(self->vcpu, SCHED_BATCH, 7);
-		pv_sched_thread_kick(&self->thread);
-		before = get_state(self->vcpu);
+			pv_sched_ask(self->one.vcpu, SCHED_BATCH, 7);
+		pv_sched_thread_kick(&self->one.thread);
+		before = get_state(self->one.vcpu);
 
-		pv_sched_thread_run(&self->thread, self->vcpu);
-		r = hypercall(self->vcpu, c);
+		pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+		r = hypercall(self->one.vcpu, c);
 		TEST_ASSERT(r == c->ret,
 			    "Call %d: %#lx(%#lx, %#lx, %#lx, %#lx) = %ld, not %ld",
 			    i, c->nr, c->args[0], c->args[1], c->args[2],
 			    c->args[3], r, c->ret);
-		pv_sched_thread_kick(&self->thread);
-		after = get_state(self->vcpu);
+		pv_sched_thread_kick(&self->one.thread);
+		after = get_state(self->one.vcpu);
 		TEST_ASSERT(!c->ret || !memcmp(&before, &after, sizeof(after)),
 			    "Call %d was refused but changed the state", i);
 		TEST_ASSERT(c->ret || c->nr == DONE || c->args[0] ||
@@ -177,9 +174,9 @@ TEST_F(hypercall, values)
 static const struct call set_call = { SET, { 0, SCHED_FIFO, 50 }, 0 };
 static const struct call done_call = { DONE, { KVM_PV_SCHED_IRQ }, 0 };
 
-static void assert_absent(FIXTURE_DATA(hypercall) *self)
+static void assert_absent(struct pv_sched_one *self)
 {
-	int64_t r;
+	s64 r;
 
 	r = hypercall(self->vcpu, &set_call);
 	TEST_ASSERT(r == -KVM_ENOSYS, "Without the feature, set is %ld", r);
@@ -191,40 +188,40 @@ static void assert_absent(FIXTURE_DATA(hypercall) *self)
 /* The VMM that does not enable sets the feature's bit all the same. */
 TEST_F(hypercall, off_by_default)
 {
-	start(self, NULL);
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	TEST_ASSERT(!pv_sched_call(self->vcpu, guest_has_feature, 0, 0, 0, 0),
+	start(&self->one, NULL);
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	TEST_ASSERT(!pv_sched_call(self->one.vcpu, guest_has_feature, 0, 0, 0, 0),
 		    "A guest sees the feature that is off");
-	assert_absent(self);
+	assert_absent(&self->one);
 }
 
 TEST_F(hypercall, feature_bit)
 {
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 
-	start(self, &cfg);
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	TEST_ASSERT(pv_sched_call(self->vcpu, guest_has_feature, 0, 0, 0, 0),
+	start(&self->one, &cfg);
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	TEST_ASSERT(pv_sched_call(self->one.vcpu, guest_has_feature, 0, 0, 0, 0),
 		    "A guest does not see the feature");
-	pv_sched_ask(self->vcpu, SCHED_FIFO, 50);
-	pv_sched_disable(self->vm);
-	assert_absent(self);
+	pv_sched_ask(self->one.vcpu, SCHED_FIFO, 50);
+	pv_sched_disable(self->one.vm);
+	assert_absent(&self->one);
 }
 
 TEST_F(hypercall, bit_withheld)
 {
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 
-	start(self, &cfg);
-	vcpu_clear_cpuid_feature(self->vcpu, X86_FEATURE_KVM_PV_SCHED);
-	vcpu_enable_cap(self->vcpu, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1);
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	TEST_ASSERT(!pv_sched_call(self->vcpu, guest_has_feature, 0, 0, 0, 0),
+	start(&self->one, &cfg);
+	vcpu_clear_cpuid_feature(self->one.vcpu, X86_FEATURE_KVM_PV_SCHED);
+	vcpu_enable_cap(self->one.vcpu, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1);
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	TEST_ASSERT(!pv_sched_call(self->one.vcpu, guest_has_feature, 0, 0, 0, 0),
 		    "A guest sees the feature that its VMM withholds");
-	assert_absent(self);
+	assert_absent(&self->one);
 }
 
-static void flat_segment(struct kvm_segment *seg, uint8_t type, int cpl)
+static void flat_segment(struct kvm_segment *seg, u8 type, int cpl)
 {
 	memset(seg, 0, sizeof(*seg));
 	seg->selector = (type & 8 ? 0x8 : 0x10) | cpl;
@@ -241,13 +238,13 @@ static void flat_segment(struct kvm_segment *seg, uint8_t type, int cpl)
  * Do a hypercall in protected mode without paging, as page tables of tests
  * have no pages for user mode; OUT, which any CPL may use, tells of its end.
  */
-static int32_t unpaged_hypercall(struct kvm_vm *vm, int cpl, uint32_t nr,
-				 const uint32_t *args)
+static s32 unpaged_hypercall(struct kvm_vm *vm, int cpl, u32 nr,
+			     const u32 *args)
 {
-	static const uint8_t code[] = { 0x0f, 0x01, 0xc1, 0xe6, DONE_PORT };
+	static const u8 code[] = { 0x0f, 0x01, 0xc1, 0xe6, DONE_PORT };
 	struct kvm_vcpu *vcpu = pv_sched_vcpu_add(vm, cpl);
 	vm_vaddr_t gva = vm_vaddr_alloc_page(vm);
-	uint8_t *hva = addr_gva2hva(vm, gva);
+	u8 *hva = addr_gva2hva(vm, gva);
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
@@ -286,13 +283,13 @@ static int32_t unpaged_hypercall(struct kvm_vm *vm, int cpl, uint32_t nr,
 
 TEST(user_mode)
 {
-	static const uint32_t set[4] = { 0, SCHED_IDLE, -20 };
-	static const uint32_t done[4] = { KVM_PV_SCHED_IRQ };
+	static const u32 set[4] = { 0, SCHED_IDLE, -20 };
+	static const u32 done[4] = { KVM_PV_SCHED_IRQ };
 	static const struct {
 		int cpl;
-		uint32_t nr;
-		const uint32_t *args;
-		int32_t ret;
+		u32 nr;
+		const u32 *args;
+		s32 ret;
 	} cases[] = {
 		{ 0, KVM_HC_PV_SCHED_SET, set, 0 },
 		{ 0, KVM_HC_PV_SCHED_DONE, done, 0 },
@@ -301,7 +298,7 @@ TEST(user_mode)
 	};
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 	struct kvm_vm *vm;
-	int32_t r;
+	s32 r;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -324,34 +321,34 @@ TEST_F(hypercall, migration)
 	struct kvm_pv_sched_state state;
 	struct kvm_x86_state *rest;
 
-	start(self, &cfg);
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	pv_sched_ask(self->vcpu, SCHED_RR, 42);
-	pv_sched_expect(self->thread.tid, &self->own, SCHED_RR,
+	start(&self->one, &cfg);
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	pv_sched_ask(self->one.vcpu, SCHED_RR, 42);
+	pv_sched_expect(self->one.thread.tid, &self->one.own, SCHED_RR,
 			pv_sched_map(42, P_MAX));
-	pv_sched_thread_exit(&self->thread);
+	pv_sched_thread_exit(&self->one.thread);
 
-	state = get_state(self->vcpu);
+	state = get_state(self->one.vcpu);
 	TEST_ASSERT_EQ(state.policy, SCHED_RR);
 	TEST_ASSERT_EQ(state.priority, 42);
 	TEST_ASSERT_EQ(state.reasons, 0);
-	rest = vcpu_save_state(self->vcpu);
+	rest = vcpu_save_state(self->one.vcpu);
 
 	cfg.p_max = P_MAX / 2;
-	kvm_vm_release(self->vm);
-	kvm_vm_restart(self->vm);
-	pv_sched_enable(self->vm, &cfg);
-	self->vcpu = vm_vcpu_recreate(self->vm, 0);
-	vcpu_set_cpuid_feature(self->vcpu, X86_FEATURE_KVM_PV_SCHED);
-	vcpu_load_state(self->vcpu, rest);
+	kvm_vm_release(self->one.vm);
+	kvm_vm_restart(self->one.vm);
+	pv_sched_enable(self->one.vm, &cfg);
+	self->one.vcpu = vm_vcpu_recreate(self->one.vm, 0);
+	vcpu_set_cpuid_feature(self->one.vcpu, X86_FEATURE_KVM_PV_SCHED);
+	vcpu_load_state(self->one.vcpu, rest);
 	kvm_x86_state_cleanup(rest);
-	kvm_device_attr_set(self->vcpu->fd, KVM_VCPU_PV_SCHED_CTRL,
+	kvm_device_attr_set(self->one.vcpu->fd, KVM_VCPU_PV_SCHED_CTRL,
 			    KVM_VCPU_PV_SCHED_STATE, &state);
 
-	pv_sched_own_wait(self->thread.tid, &self->own, "after its vCPU went");
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	pv_sched_call_wait(self->vcpu);
-	pv_sched_expect(self->thread.tid, &self->own, SCHED_RR,
+	pv_sched_own_wait(self->one.thread.tid, &self->one.own, "after its vCPU went");
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	pv_sched_call_wait(self->one.vcpu);
+	pv_sched_expect(self->one.thread.tid, &self->one.own, SCHED_RR,
 			pv_sched_map(42, P_MAX / 2));
 }
 
@@ -361,27 +358,27 @@ TEST_F(hypercall, migrated_boost)
 	struct kvm_pv_sched_state state = { .reasons = BOTH };
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 
-	start(self, &cfg);
-	kvm_device_attr_set(self->vcpu->fd, KVM_VCPU_PV_SCHED_CTRL,
+	start(&self->one, &cfg);
+	kvm_device_attr_set(self->one.vcpu->fd, KVM_VCPU_PV_SCHED_CTRL,
 			    KVM_VCPU_PV_SCHED_STATE, &state);
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	pv_sched_expect(self->thread.tid, &self->own, SCHED_FIFO, P_MAX);
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	pv_sched_expect(self->one.thread.tid, &self->one.own, SCHED_FIFO, P_MAX);
 
-	pv_sched_call(self->vcpu, pv_sched_guest_done, KVM_PV_SCHED_IRQ, 0, 0,
+	pv_sched_call(self->one.vcpu, pv_sched_guest_done, KVM_PV_SCHED_IRQ, 0, 0,
 		      0);
-	pv_sched_expect(self->thread.tid, &self->own, SCHED_FIFO, P_MAX);
-	pv_sched_thread_kick(&self->thread);
-	state = get_state(self->vcpu);
+	pv_sched_expect(self->one.thread.tid, &self->one.own, SCHED_FIFO, P_MAX);
+	pv_sched_thread_kick(&self->one.thread);
+	state = get_state(self->one.vcpu);
 	TEST_ASSERT_EQ(state.reasons, KVM_PV_SCHED_NMI);
 
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	pv_sched_call(self->vcpu, pv_sched_guest_done, KVM_PV_SCHED_NMI, 0, 0,
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	pv_sched_call(self->one.vcpu, pv_sched_guest_done, KVM_PV_SCHED_NMI, 0, 0,
 		      0);
-	pv_sched_own_assert(self->thread.tid, &self->own, "after done");
+	pv_sched_own_assert(self->one.thread.tid, &self->one.own, "after done");
 }
 
-static int64_t guest_init_other(uint64_t id, uint64_t a1, uint64_t a2,
-				uint64_t a3)
+static s64 guest_init_other(u64 id, u64 a1, u64 a2,
+			    u64 a3)
 {
 	xapic_enable();
 	xapic_write_reg(APIC_ICR2, id << 24);
@@ -404,27 +401,27 @@ TEST_F(hypercall, init_drops_all)
 	struct kvm_vcpu *target;
 
 	pv_sched_thread_create(&other);
-	start(self, &cfg);
-	virt_pg_map(self->vm, APIC_DEFAULT_GPA, APIC_DEFAULT_GPA);
-	target = pv_sched_vcpu_add(self->vm, 1);
+	start(&self->one, &cfg);
+	virt_pg_map(self->one.vm, APIC_DEFAULT_GPA, APIC_DEFAULT_GPA);
+	target = pv_sched_vcpu_add(self->one.vm, 1);
 	kvm_device_attr_set(target->fd, KVM_VCPU_PV_SCHED_CTRL,
 			    KVM_VCPU_PV_SCHED_STATE, &state);
 
 	/* Of two on one CPU, the one that sends has to be able to. */
-	pv_sched_thread_run(&self->thread, self->vcpu);
-	pv_sched_ask(self->vcpu, SCHED_RR, 99);
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+	pv_sched_ask(self->one.vcpu, SCHED_RR, 99);
 	pv_sched_thread_run(&other, target);
-	pv_sched_expect(other.tid, &self->own, SCHED_FIFO, P_MAX);
-	pv_sched_call(self->vcpu, guest_init_other, target->id, 0, 0, 0);
+	pv_sched_expect(other.tid, &self->one.own, SCHED_FIFO, P_MAX);
+	pv_sched_call(self->one.vcpu, guest_init_other, target->id, 0, 0, 0);
 
 	/* The call below takes the INIT if the thread has not done it yet. */
 	pv_sched_thread_kick(&other);
 	vcpu_mp_state_get(target, &mp_state);
 	TEST_ASSERT_EQ(mp_state.mp_state, KVM_MP_STATE_INIT_RECEIVED);
-	pv_sched_own_wait(other.tid, &self->own, "after INIT");
+	pv_sched_own_wait(other.tid, &self->one.own, "after INIT");
 	pv_sched_thread_run(&other, target);
-	pv_sched_nap();
-	pv_sched_own_assert(other.tid, &self->own, "waiting for SIPI");
+	pv_sched_pause(50000);
+	pv_sched_own_assert(other.tid, &self->one.own, "waiting for SIPI");
 	pv_sched_thread_join(&other);
 
 	state = get_state(target);

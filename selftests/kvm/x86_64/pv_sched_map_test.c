@@ -13,25 +13,22 @@
 #define ROUNDS	10
 
 FIXTURE(map) {
-	struct kvm_vm *vm;
-	struct kvm_vcpu *vcpu;
-	struct pv_sched_thread thread;
-	struct pv_sched_own own;
+	struct pv_sched_one one;
 };
 
 FIXTURE_SETUP(map)
 {
 	pv_sched_become_watcher();
-	pv_sched_thread_create(&self->thread);
+	pv_sched_thread_create(&self->one.thread);
 }
 
 FIXTURE_TEARDOWN(map)
 {
-	pv_sched_thread_join(&self->thread);
-	kvm_vm_free(self->vm);
+	pv_sched_thread_join(&self->one.thread);
+	kvm_vm_free(self->one.vm);
 }
 
-static void start(FIXTURE_DATA(map) *self, struct kvm_pv_sched *cfg)
+static void start(struct pv_sched_one *self, struct kvm_pv_sched *cfg)
 {
 	self->vm = pv_sched_vm_create(cfg);
 	self->vcpu = pv_sched_vcpu_add(self->vm, 0);
@@ -39,7 +36,7 @@ static void start(FIXTURE_DATA(map) *self, struct kvm_pv_sched *cfg)
 	pv_sched_thread_run(&self->thread, self->vcpu);
 }
 
-static void set_own(FIXTURE_DATA(map) *self, uint32_t policy, uint32_t priority,
+static void set_own(struct pv_sched_one *self, u32 policy, u32 priority,
 		    int nice)
 {
 	pv_sched_setattr(self->thread.tid, (struct sched_attr) {
@@ -51,9 +48,9 @@ static void set_own(FIXTURE_DATA(map) *self, uint32_t policy, uint32_t priority,
 }
 
 /* Ask for all priorities, each of which is seen before the next one. */
-static void map_all(FIXTURE_DATA(map) *self, uint32_t p_max)
+static void map_all(struct pv_sched_one *self, u32 p_max)
 {
-	uint32_t p, policy;
+	u32 p, policy;
 
 	for (p = 1; p <= 99; p++) {
 		policy = p % 3 ? SCHED_FIFO : SCHED_RR;
@@ -66,45 +63,59 @@ static void map_all(FIXTURE_DATA(map) *self, uint32_t p_max)
 }
 
 FIXTURE_VARIANT(map) {
-	uint32_t p_max;
+	u32 p_max;
 };
 
-#define P_MAX(_p_max)							\
-	FIXTURE_VARIANT_ADD(map, p_max_##_p_max) { .p_max = _p_max }
+FIXTURE_VARIANT_ADD(map, p_max_1) {
+	.p_max = 1,
+};
 
-P_MAX(1);
-P_MAX(2);
-P_MAX(33);
-P_MAX(50);
-P_MAX(97);
-P_MAX(98);
+FIXTURE_VARIANT_ADD(map, p_max_2) {
+	.p_max = 2,
+};
+
+FIXTURE_VARIANT_ADD(map, p_max_33) {
+	.p_max = 33,
+};
+
+FIXTURE_VARIANT_ADD(map, p_max_50) {
+	.p_max = 50,
+};
+
+FIXTURE_VARIANT_ADD(map, p_max_97) {
+	.p_max = 97,
+};
+
+FIXTURE_VARIANT_ADD(map, p_max_98) {
+	.p_max = 98,
+};
 
 TEST_F(map, real_time)
 {
 	struct kvm_pv_sched cfg = pv_sched_wide(variant->p_max);
 
-	start(self, &cfg);
-	map_all(self, variant->p_max);
+	start(&self->one, &cfg);
+	map_all(&self->one, variant->p_max);
 }
 
 FIXTURE(fair) {
-	FIXTURE_DATA(map) m;
+	struct pv_sched_one one;
 };
 
 FIXTURE_SETUP(fair)
 {
 	pv_sched_become_watcher();
-	pv_sched_thread_create(&self->m.thread);
+	pv_sched_thread_create(&self->one.thread);
 }
 
 FIXTURE_TEARDOWN(fair)
 {
-	pv_sched_thread_join(&self->m.thread);
-	kvm_vm_free(self->m.vm);
+	pv_sched_thread_join(&self->one.thread);
+	kvm_vm_free(self->one.vm);
 }
 
 struct fair {
-	uint32_t policy;
+	u32 policy;
 	int nice;
 };
 
@@ -126,7 +137,7 @@ static struct fair fair_formula(const struct pv_sched_own *own, int nice_min,
 	return f;
 }
 
-static void fair_check(FIXTURE_DATA(map) *m, int nice_min,
+static void fair_check(struct pv_sched_one *m, int nice_min,
 		       const struct fair *request)
 {
 	struct fair want = fair_formula(&m->own, nice_min, request);
@@ -163,25 +174,25 @@ TEST_F(fair, never_heavier)
 	for (k = 0; k < ARRAY_SIZE(nice_mins); k++) {
 		cfg = pv_sched_wide(50);
 		cfg.nice_min = nice_mins[k];
-		start(&self->m, &cfg);
+		start(&self->one, &cfg);
 
 		for (i = 0; i < ARRAY_SIZE(owns); i++) {
-			pv_sched_thread_kick(&self->m.thread);
-			set_own(&self->m, owns[i].policy, 0, owns[i].nice);
-			pv_sched_thread_run(&self->m.thread, self->m.vcpu);
+			pv_sched_thread_kick(&self->one.thread);
+			set_own(&self->one, owns[i].policy, 0, owns[i].nice);
+			pv_sched_thread_run(&self->one.thread, self->one.vcpu);
 			for (j = 0; j < ARRAY_SIZE(requests); j++)
-				fair_check(&self->m, nice_mins[k],
+				fair_check(&self->one, nice_mins[k],
 					   &requests[j]);
-			pv_sched_thread_kick(&self->m.thread);
-			pv_sched_own_assert(self->m.thread.tid, &self->m.own,
+			pv_sched_thread_kick(&self->one.thread);
+			pv_sched_own_assert(self->one.thread.tid, &self->one.own,
 					    "in user space");
-			pv_sched_thread_run(&self->m.thread, self->m.vcpu);
+			pv_sched_thread_run(&self->one.thread, self->one.vcpu);
 		}
 
-		pv_sched_thread_kick(&self->m.thread);
-		set_own(&self->m, SCHED_NORMAL, 0, 0);
+		pv_sched_thread_kick(&self->one.thread);
+		set_own(&self->one, SCHED_NORMAL, 0, 0);
 		if (k + 1 < ARRAY_SIZE(nice_mins))
-			kvm_vm_free(self->m.vm);
+			kvm_vm_free(self->one.vm);
 	}
 }
 
@@ -189,8 +200,8 @@ TEST_F(fair, never_heavier)
 TEST_F(fair, steps)
 {
 	static const struct {
-		uint32_t policy;
-		uint32_t priority;
+		u32 policy;
+		u32 priority;
 	} steps[] = {
 		{ SCHED_FIFO, 20 }, { SCHED_FIFO, 70 }, { SCHED_RR, 70 },
 		{ SCHED_NORMAL, 0 }, { SCHED_RR, 99 }, { SCHED_FIFO, 1 },
@@ -198,19 +209,19 @@ TEST_F(fair, steps)
 		{ SCHED_RR, 1 }, { SCHED_NORMAL, 0 },
 	};
 	struct kvm_pv_sched cfg = pv_sched_wide(50);
-	uint32_t policy, p;
+	u32 policy, p;
 	int i;
 
-	start(&self->m, &cfg);
+	start(&self->one, &cfg);
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		policy = steps[i].policy;
 		p = steps[i].priority;
-		pv_sched_ask(self->m.vcpu, policy, p);
-		pv_sched_expect(self->m.thread.tid, &self->m.own, policy,
+		pv_sched_ask(self->one.vcpu, policy, p);
+		pv_sched_expect(self->one.thread.tid, &self->one.own, policy,
 				pv_sched_is_rt(policy) ? pv_sched_map(p, 50) :
 							 0);
 	}
-	pv_sched_own_assert(self->m.thread.tid, &self->m.own, "after all");
+	pv_sched_own_assert(self->one.thread.tid, &self->one.own, "after all");
 }
 
 /* A thread may own more than its VM may lend. */
@@ -218,40 +229,40 @@ TEST_F(fair, own_above_p_max)
 {
 	struct kvm_pv_sched cfg = pv_sched_wide(50);
 	struct kvm_pv_sched_state boost = { .reasons = KVM_PV_SCHED_IRQ };
-	pid_t tid = self->m.thread.tid;
+	pid_t tid = self->one.thread.tid;
 
-	start(&self->m, &cfg);
-	pv_sched_thread_kick(&self->m.thread);
-	set_own(&self->m, SCHED_RR, 60, 0);
-	kvm_device_attr_set(self->m.vcpu->fd, KVM_VCPU_PV_SCHED_CTRL,
+	start(&self->one, &cfg);
+	pv_sched_thread_kick(&self->one.thread);
+	set_own(&self->one, SCHED_RR, 60, 0);
+	kvm_device_attr_set(self->one.vcpu->fd, KVM_VCPU_PV_SCHED_CTRL,
 			    KVM_VCPU_PV_SCHED_STATE, &boost);
-	pv_sched_thread_run(&self->m.thread, self->m.vcpu);
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
 
 	/* A boost does not lower; a request does, as the guest wants it. */
-	pv_sched_call(self->m.vcpu, pv_sched_guest_set, 0, SCHED_FIFO, 99, 0);
-	pv_sched_own_assert(tid, &self->m.own, "boosted");
-	pv_sched_call(self->m.vcpu, pv_sched_guest_done, KVM_PV_SCHED_IRQ, 0, 0,
+	pv_sched_call(self->one.vcpu, pv_sched_guest_set, 0, SCHED_FIFO, 99, 0);
+	pv_sched_own_assert(tid, &self->one.own, "boosted");
+	pv_sched_call(self->one.vcpu, pv_sched_guest_done, KVM_PV_SCHED_IRQ, 0, 0,
 		      0);
-	pv_sched_expect(tid, &self->m.own, SCHED_FIFO, 50);
-	pv_sched_ask(self->m.vcpu, SCHED_NORMAL, 10);
-	pv_sched_expect(tid, &self->m.own, SCHED_NORMAL, 0);
+	pv_sched_expect(tid, &self->one.own, SCHED_FIFO, 50);
+	pv_sched_ask(self->one.vcpu, SCHED_NORMAL, 10);
+	pv_sched_expect(tid, &self->one.own, SCHED_NORMAL, 0);
 
 	/* But never where the thread may hold locks of its VMM. */
-	pv_sched_thread_exit(&self->m.thread);
-	pv_sched_own_assert(tid, &self->m.own, "in user space");
+	pv_sched_thread_exit(&self->one.thread);
+	pv_sched_own_assert(tid, &self->one.own, "in user space");
 }
 
 struct linger {
 	struct pv_sched_own own;
 	struct pv_sched_own at_once;
-	uint64_t ns;
+	u64 ns;
 };
 
 /* In the vCPU's thread, which keeps the CPU until it is lowered. */
 static void measure_linger(struct pv_sched_thread *t)
 {
 	struct linger *l = t->data;
-	uint64_t begin = pv_sched_now();
+	u64 begin = pv_sched_now();
 	struct sched_attr now;
 
 	l->at_once = pv_sched_own_read(0);
@@ -266,31 +277,31 @@ static void measure_linger(struct pv_sched_thread *t)
 /* What was lent stays for a moment, as a short exit should cost nothing. */
 TEST_F(fair, raised_in_user_space)
 {
-	uint64_t best = UINT64_MAX;
+	u64 best = UINT64_MAX;
 	struct kvm_pv_sched cfg = pv_sched_wide(50);
 	struct linger l = {};
 	int i, raised = 0;
 
-	start(&self->m, &cfg);
-	l.own = self->m.own;
-	self->m.thread.data = &l;
-	self->m.thread.after_run = measure_linger;
+	start(&self->one, &cfg);
+	l.own = self->one.own;
+	self->one.thread.data = &l;
+	self->one.thread.after_run = measure_linger;
 
 	for (i = 0; i < ROUNDS; i++) {
-		pv_sched_ask(self->m.vcpu, SCHED_FIFO, 99);
-		pv_sched_expect(self->m.thread.tid, &l.own, SCHED_FIFO, 50);
-		pv_sched_call_start(self->m.vcpu, pv_sched_guest_exit, 0, 0, 0,
+		pv_sched_ask(self->one.vcpu, SCHED_FIFO, 99);
+		pv_sched_expect(self->one.thread.tid, &l.own, SCHED_FIFO, 50);
+		pv_sched_call_start(self->one.vcpu, pv_sched_guest_exit, 0, 0, 0,
 				    0);
-		pv_sched_thread_wait(&self->m.thread);
+		pv_sched_thread_wait(&self->one.thread);
 		TEST_ASSERT(l.ns < PV_SCHED_DEADLINE_NS,
 			    "The thread keeps what it was lent");
 		raised += l.at_once.policy == SCHED_FIFO;
 		if (l.ns < best)
 			best = l.ns;
 
-		pv_sched_thread_run(&self->m.thread, self->m.vcpu);
-		pv_sched_call_wait(self->m.vcpu);
-		pv_sched_ask(self->m.vcpu, SCHED_NORMAL, 0);
+		pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+		pv_sched_call_wait(self->one.vcpu);
+		pv_sched_ask(self->one.vcpu, SCHED_NORMAL, 0);
 	}
 
 	TEST_ASSERT(raised, "Each exit to user space costs two changes");
@@ -305,27 +316,27 @@ TEST_F(fair, lowered_in_user_space)
 	struct linger l = {};
 	int i;
 
-	start(&self->m, &cfg);
-	l.own = self->m.own;
-	self->m.thread.data = &l;
-	self->m.thread.after_run = measure_linger;
+	start(&self->one, &cfg);
+	l.own = self->one.own;
+	self->one.thread.data = &l;
+	self->one.thread.after_run = measure_linger;
 
 	for (i = 0; i < ROUNDS; i++) {
-		pv_sched_ask(self->m.vcpu, i % 2 ? SCHED_IDLE : SCHED_BATCH,
+		pv_sched_ask(self->one.vcpu, i % 2 ? SCHED_IDLE : SCHED_BATCH,
 			     10);
-		TEST_ASSERT(pv_sched_getattr(self->m.thread.tid).sched_policy !=
+		TEST_ASSERT(pv_sched_getattr(self->one.thread.tid).sched_policy !=
 			    SCHED_NORMAL, "The thread was not lowered");
-		pv_sched_call_start(self->m.vcpu, pv_sched_guest_exit, 0, 0, 0,
+		pv_sched_call_start(self->one.vcpu, pv_sched_guest_exit, 0, 0, 0,
 				    0);
-		pv_sched_thread_wait(&self->m.thread);
+		pv_sched_thread_wait(&self->one.thread);
 		TEST_ASSERT(l.at_once.policy == l.own.policy &&
 			    l.at_once.nice == l.own.nice,
 			    "In user space a thread has %u/%d, its own is %u/%d",
 			    l.at_once.policy, l.at_once.nice, l.own.policy,
 			    l.own.nice);
 
-		pv_sched_thread_run(&self->m.thread, self->m.vcpu);
-		pv_sched_call_wait(self->m.vcpu);
+		pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+		pv_sched_call_wait(self->one.vcpu);
 	}
 }
 

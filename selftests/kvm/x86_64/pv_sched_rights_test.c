@@ -19,10 +19,7 @@
 #define ATTACK_ROUNDS	40
 
 FIXTURE(rights) {
-	struct kvm_vm *vm;
-	struct kvm_vcpu *vcpu;
-	struct pv_sched_thread thread;
-	struct pv_sched_own own;
+	struct pv_sched_one one;
 };
 
 FIXTURE_SETUP(rights)
@@ -32,10 +29,10 @@ FIXTURE_SETUP(rights)
 
 FIXTURE_TEARDOWN(rights)
 {
-	if (self->thread.tid)
-		pv_sched_thread_join(&self->thread);
-	if (self->vm)
-		kvm_vm_free(self->vm);
+	if (self->one.thread.tid)
+		pv_sched_thread_join(&self->one.thread);
+	if (self->one.vm)
+		kvm_vm_free(self->one.vm);
 }
 
 static void set_limit(int resource, rlim_t soft)
@@ -80,34 +77,34 @@ static int try_enable(struct kvm_pv_sched *cfg)
 	return r;
 }
 
-static void start(FIXTURE_DATA(rights) *self, struct kvm_pv_sched *cfg)
+static void start(struct pv_sched_one *self, struct kvm_pv_sched *cfg)
 {
 	self->vm = pv_sched_vm_create(cfg);
 	self->vcpu = pv_sched_vcpu_add(self->vm, 0);
 }
 
-static void start_thread(FIXTURE_DATA(rights) *self)
+static void start_thread(struct pv_sched_one *self)
 {
 	pv_sched_thread_create(&self->thread);
 	self->own = pv_sched_own_read(self->thread.tid);
 	pv_sched_thread_run(&self->thread, self->vcpu);
 }
 
-#define ASSERT_ENABLE(_cfg, _error, _what, _value)			\
-do {									\
-	int __e = try_enable(_cfg);					\
-									\
-	TEST_ASSERT(__e == (_error), "%s %ld: got %d (%s), not %d (%s)",\
-		    _what, (long)(_value), __e, strerror(__e), _error,	\
-		    strerror(_error));					\
-} while (0)
+static void expect_enable(struct kvm_pv_sched *cfg, int error,
+			  const char *what, long value)
+{
+	int e = try_enable(cfg);
+
+	TEST_ASSERT(e == error, "%s %ld: got %d (%s), not %d (%s)", what, value,
+		    e, strerror(e), error, strerror(error));
+}
 
 TEST_F(rights, limit_of_priority)
 {
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 	static const struct {
 		rlim_t limit;
-		uint32_t p_max;
+		u32 p_max;
 		int error;
 	} cases[] = {
 		{ 0, 1, EPERM },
@@ -126,13 +123,13 @@ TEST_F(rights, limit_of_priority)
 	cfg.nice_min = 0;
 	set_limit(RLIMIT_RTPRIO, 0);
 	cfg.p_max = 98;
-	ASSERT_ENABLE(&cfg, 0, "With CAP_SYS_NICE, p_max", cfg.p_max);
+	expect_enable(&cfg, 0, "With CAP_SYS_NICE, p_max", cfg.p_max);
 
 	drop_cap_sys_nice();
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		cfg.p_max = cases[i].p_max;
 		set_limit(RLIMIT_RTPRIO, cases[i].limit);
-		ASSERT_ENABLE(&cfg, cases[i].error, "p_max", cfg.p_max);
+		expect_enable(&cfg, cases[i].error, "p_max", cfg.p_max);
 	}
 }
 
@@ -161,7 +158,7 @@ TEST_F(rights, limit_of_nice)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		cfg.nice_min = cases[i].nice_min;
 		set_limit(RLIMIT_NICE, cases[i].limit);
-		ASSERT_ENABLE(&cfg, cases[i].error, "nice_min", cfg.nice_min);
+		expect_enable(&cfg, cases[i].error, "nice_min", cfg.nice_min);
 	}
 }
 
@@ -173,7 +170,7 @@ TEST_F(rights, limit_of_time)
 		rlim_t us;
 		int error;
 	} cases[] = {
-		{ 1, EPERM },
+		{ PV_SCHED_RT_BUDGET_NS / 2000, EPERM },
 		{ PV_SCHED_RT_BUDGET_NS / 1000, EPERM },
 		{ PV_SCHED_RT_BUDGET_NS / 1000 * 10, 0 },
 		{ RLIM_INFINITY, 0 },
@@ -189,7 +186,7 @@ TEST_F(rights, limit_of_time)
 	for (dropped = 0; dropped <= 1; dropped++) {
 		for (i = 0; i < ARRAY_SIZE(cases); i++) {
 			set_limit(RLIMIT_RTTIME, cases[i].us);
-			ASSERT_ENABLE(&cfg, cases[i].error, "RLIMIT_RTTIME",
+			expect_enable(&cfg, cases[i].error, "RLIMIT_RTTIME",
 				      cases[i].us);
 		}
 		drop_cap_sys_nice();
@@ -197,7 +194,7 @@ TEST_F(rights, limit_of_time)
 }
 
 /* Let a guest be boosted from now on. */
-static void boost(FIXTURE_DATA(rights) *self)
+static void boost(struct pv_sched_one *self)
 {
 	struct kvm_pv_sched_state state = { .reasons = KVM_PV_SCHED_IRQ };
 
@@ -207,8 +204,8 @@ static void boost(FIXTURE_DATA(rights) *self)
 	pv_sched_thread_run(&self->thread, self->vcpu);
 }
 
-static void ask_and_expect(FIXTURE_DATA(rights) *self, uint32_t priority,
-			   uint32_t p)
+static void ask_and_expect(struct pv_sched_one *self, u32 priority,
+			   u32 p)
 {
 	pv_sched_ask(self->vcpu, SCHED_FIFO, priority);
 	if (p)
@@ -228,48 +225,48 @@ TEST_F(rights, limit_changes)
 	cfg.nice_min = 0;
 	set_limit(RLIMIT_RTPRIO, P_MAX);
 	drop_cap_sys_nice();
-	start(self, &cfg);
-	start_thread(self);
+	start(&self->one, &cfg);
+	start_thread(&self->one);
 
-	ask_and_expect(self, 99, P_MAX);
+	ask_and_expect(&self->one, 99, P_MAX);
 	set_limit(RLIMIT_RTPRIO, 20);
-	ask_and_expect(self, 99, 20);
-	ask_and_expect(self, 41, 20);
-	ask_and_expect(self, 38, 19);
+	ask_and_expect(&self->one, 99, 20);
+	ask_and_expect(&self->one, 41, 20);
+	ask_and_expect(&self->one, 38, 19);
 	set_limit(RLIMIT_RTPRIO, 0);
-	ask_and_expect(self, 99, 0);
-	ask_and_expect(self, 1, 0);
+	ask_and_expect(&self->one, 99, 0);
+	ask_and_expect(&self->one, 1, 0);
 	set_limit(RLIMIT_RTPRIO, P_MAX - 1);
-	ask_and_expect(self, 99, P_MAX - 1);
+	ask_and_expect(&self->one, 99, P_MAX - 1);
 
-	boost(self);
-	pv_sched_expect(self->thread.tid, &self->own, SCHED_FIFO, P_MAX - 1);
+	boost(&self->one);
+	pv_sched_expect(self->one.thread.tid, &self->one.own, SCHED_FIFO, P_MAX - 1);
 	set_limit(RLIMIT_RTPRIO, 1);
-	boost(self);
-	pv_sched_expect(self->thread.tid, &self->own, SCHED_FIFO, 1);
+	boost(&self->one);
+	pv_sched_expect(self->one.thread.tid, &self->one.own, SCHED_FIFO, 1);
 	set_limit(RLIMIT_RTPRIO, 98);
-	boost(self);
-	pv_sched_expect(self->thread.tid, &self->own, SCHED_FIFO, P_MAX);
+	boost(&self->one);
+	pv_sched_expect(self->one.thread.tid, &self->one.own, SCHED_FIFO, P_MAX);
 }
 
 TEST_F(rights, time_limit_changes)
 {
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 
-	start(self, &cfg);
-	start_thread(self);
+	start(&self->one, &cfg);
+	start_thread(&self->one);
 	signal(SIGXCPU, SIG_IGN);
 
-	ask_and_expect(self, 99, P_MAX);
+	ask_and_expect(&self->one, 99, P_MAX);
 	set_limit(RLIMIT_RTTIME, PV_SCHED_RT_BUDGET_NS / 1000);
-	ask_and_expect(self, 99, 0);
-	boost(self);
-	pv_sched_ask(self->vcpu, SCHED_FIFO, 99);
-	pv_sched_own_assert(self->thread.tid, &self->own, "with RLIMIT_RTTIME");
-	pv_sched_call(self->vcpu, pv_sched_guest_done, KVM_PV_SCHED_IRQ, 0, 0,
+	ask_and_expect(&self->one, 99, 0);
+	boost(&self->one);
+	pv_sched_ask(self->one.vcpu, SCHED_FIFO, 99);
+	pv_sched_own_assert(self->one.thread.tid, &self->one.own, "with RLIMIT_RTTIME");
+	pv_sched_call(self->one.vcpu, pv_sched_guest_done, KVM_PV_SCHED_IRQ, 0, 0,
 		      0);
 	set_limit(RLIMIT_RTTIME, RLIM_INFINITY);
-	ask_and_expect(self, 99, P_MAX);
+	ask_and_expect(&self->one, 99, P_MAX);
 }
 
 /* Of a process that shares its parent's thread-local storage: no libc. */
@@ -290,7 +287,7 @@ static int run_in_other_process(void *fd)
 }
 
 /* Have a process that shares memory, but not more, run the vCPU. */
-static pid_t clone_runner(FIXTURE_DATA(rights) *self)
+static pid_t clone_runner(struct pv_sched_one *self)
 {
 	static char stack[64 * 1024] __aligned(64);
 	pid_t pid;
@@ -302,7 +299,7 @@ static pid_t clone_runner(FIXTURE_DATA(rights) *self)
 	return pid;
 }
 
-static void expect_in_process(FIXTURE_DATA(rights) *self, pid_t pid, uint32_t p)
+static void expect_in_process(struct pv_sched_one *self, pid_t pid, u32 p)
 {
 	self->own = pv_sched_own_read(pid);
 	pv_sched_ask(self->vcpu, SCHED_FIFO, 99);
@@ -322,18 +319,18 @@ TEST_F(rights, other_process)
 	pid_t pid;
 
 	set_limit(RLIMIT_RTPRIO, 0);
-	start(self, &cfg);
-	pid = clone_runner(self);
-	expect_in_process(self, pid, P_MAX);
+	start(&self->one, &cfg);
+	pid = clone_runner(&self->one);
+	expect_in_process(&self->one, pid, P_MAX);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 
 	drop_cap_sys_nice();
-	pid = clone_runner(self);
-	expect_in_process(self, pid, 0);
+	pid = clone_runner(&self->one);
+	expect_in_process(&self->one, pid, 0);
 	TEST_ASSERT(!prlimit(pid, RLIMIT_RTPRIO, &limit, NULL),
 		    __KVM_SYSCALL_ERROR("prlimit", -1));
-	expect_in_process(self, pid, 20);
+	expect_in_process(&self->one, pid, 20);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -360,7 +357,7 @@ static void attack(struct attack *a)
 	struct sched_attr attr;
 	int i;
 
-	pv_sched_wait_for(READ_ONCE(a->victim), "There is nobody to attack");
+	pv_sched_wait_for(READ_ONCE(a->victim), "There is no victim");
 	for (i = 0; !READ_ONCE(a->stop); i++) {
 		attr = attrs[i / 2 % ARRAY_SIZE(attrs)];
 		attr.sched_flags = i % 2 ? 0 : SCHED_FLAG_RESET_ON_FORK;
@@ -368,7 +365,7 @@ static void attack(struct attack *a)
 			a->failed++;
 		else
 			a->succeeded++;
-		pv_sched_nap();
+		pv_sched_pause(50000);
 	}
 }
 
@@ -410,19 +407,23 @@ static void *attack_thread(void *arg)
 }
 
 /* The guest rises and falls meanwhile, in each way there is. */
-static void be_attacked(FIXTURE_DATA(rights) *self, struct attack *a)
+static void be_attacked(struct pv_sched_one *self, struct attack *a)
 {
 	int i;
 
 	WRITE_ONCE(a->victim, self->thread.tid);
 	for (i = 0; i < ATTACK_ROUNDS; i++) {
 		pv_sched_ask(self->vcpu, SCHED_FIFO, 99 - i % 2 * 40);
-		pv_sched_nap();
+		pv_sched_pause(50000);
 		if (i % 4 == 3) {
 			pv_sched_thread_kick(&self->thread);
 			pv_sched_own_wait(self->thread.tid, &self->own,
 					  "attacked, in user space");
 			pv_sched_thread_run(&self->thread, self->vcpu);
+			boost(self);
+			pv_sched_pause(50000);
+			pv_sched_call(self->vcpu, pv_sched_guest_done,
+				      KVM_PV_SCHED_IRQ, 0, 0, 0);
 		}
 		pv_sched_ask(self->vcpu, SCHED_NORMAL, 0);
 		pv_sched_own_assert(self->thread.tid, &self->own, "attacked");
@@ -437,7 +438,7 @@ static void be_attacked(FIXTURE_DATA(rights) *self, struct attack *a)
 }
 
 /* VMMs drop their rights after they have set up a VM. */
-static struct attack *attack_begin(FIXTURE_DATA(rights) *self)
+static struct attack *attack_begin(struct pv_sched_one *self)
 {
 	struct kvm_pv_sched cfg = pv_sched_wide(P_MAX);
 	struct attack *a;
@@ -447,43 +448,44 @@ static struct attack *attack_begin(FIXTURE_DATA(rights) *self)
 	TEST_ASSERT(a != MAP_FAILED, __KVM_SYSCALL_ERROR("mmap", -1));
 	set_limit(RLIMIT_RTPRIO, 0);
 	start(self, &cfg);
-	pv_sched_thread_create(&self->thread);
 	return a;
 }
 
-static void attack_end(FIXTURE_DATA(rights) *self, struct attack *a)
+static void attack_end(struct pv_sched_one *self, struct attack *a)
 {
 	pv_sched_own_wait(self->thread.tid, &self->own, "after the attack");
 	TEST_ASSERT(a->succeeded && a->failed,
-		    "%lu attacks succeeded, %lu failed: no test", a->succeeded,
+		    "%lu attempts succeeded, %lu failed: no test", a->succeeded,
 		    a->failed);
 }
 
 TEST_F(rights, attack_by_same_user)
 {
-	struct attack *a = attack_begin(self);
+	struct attack *a = attack_begin(&self->one);
 	pid_t pid = attack_process(a);
 	int status;
 
 	be_nobody();
-	start_thread(self);
-	be_attacked(self, a);
+	start_thread(&self->one);
+	be_attacked(&self->one, a);
 	waitpid(pid, &status, 0);
 	TEST_ASSERT(!status, "The attacker ended with status %#x", status);
-	attack_end(self, a);
+	attack_end(&self->one, a);
+	/* To free it takes /dev/kvm, which nobody may open. */
+	self->one.vm = NULL;
 }
 
 TEST_F(rights, attack_by_vmm)
 {
-	struct attack *a = attack_begin(self);
+	struct attack *a = attack_begin(&self->one);
 	pthread_t pthread;
 
 	pthread_create(&pthread, NULL, attack_thread, a);
 	drop_cap_sys_nice();
-	start_thread(self);
-	be_attacked(self, a);
+	start_thread(&self->one);
+	be_attacked(&self->one, a);
 	pthread_join(pthread, NULL);
-	attack_end(self, a);
+	attack_end(&self->one, a);
 }
 
 int main(int argc, char *argv[])

@@ -40,29 +40,29 @@
 #define PV_SCHED_LINGER_NS		1000000ULL
 
 /* Guest: ask for a policy, and a priority or a nice value, for a vCPU. */
-static inline long pv_sched_set(uint32_t apic_id, uint64_t policy,
-				int64_t priority, uint64_t flags)
+static inline long pv_sched_set(u32 apic_id, u64 policy,
+				s64 priority, u64 flags)
 {
 	return kvm_hypercall(KVM_HC_PV_SCHED_SET, apic_id, policy, priority,
 			     flags);
 }
 
 /* Guest: this vCPU handles no interrupt, no NMI any more. */
-static inline long pv_sched_done(uint64_t flags)
+static inline long pv_sched_done(u64 flags)
 {
 	return kvm_hypercall(KVM_HC_PV_SCHED_DONE, flags, 0, 0, 0);
 }
 
 /* The priority that p_guest is mapped to. */
-static inline uint32_t pv_sched_map(uint32_t p_guest, uint32_t p_max)
+static inline u32 pv_sched_map(u32 p_guest, u32 p_max)
 {
-	uint32_t p = p_guest * p_max / 99;
+	u32 p = p_guest * p_max / 99;
 
 	return p ? p : 1;
 }
 
 /* Bounds with the default budgets, in which each vector boosts. */
-static inline struct kvm_pv_sched pv_sched_defaults(uint32_t p_max)
+static inline struct kvm_pv_sched pv_sched_defaults(u32 p_max)
 {
 	return (struct kvm_pv_sched) {
 		.magic = KVM_PV_SCHED_MAGIC,
@@ -72,7 +72,7 @@ static inline struct kvm_pv_sched pv_sched_defaults(uint32_t p_max)
 	};
 }
 
-static inline int __pv_sched_op(struct kvm_vm *vm, uint64_t op, void *arg)
+static inline int __pv_sched_op(struct kvm_vm *vm, u64 op, void *arg)
 {
 	struct kvm_enable_cap cap = {
 		.cap = KVM_CAP_PV_SCHED,
@@ -146,10 +146,16 @@ static inline void pv_sched_become_watcher(void)
 		       "CAP_SYS_NICE is needed to watch a raised thread");
 }
 
-/* SKIP where the kernel does not have the feature. */
+/* SKIP where the kernel does not have the feature, or the user no right. */
 static inline void pv_sched_require(void)
 {
+	struct sched_attr own;
+
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_PV_SCHED));
+
+	own = pv_sched_getattr(0);
+	pv_sched_become_watcher();
+	pv_sched_setattr(0, own);
 }
 
 #endif /* SELFTEST_KVM_PV_SCHED_H */

@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <linux/types.h>
 
 #include "apic.h"
 #include "kvm_util.h"
@@ -52,6 +52,7 @@ enum script_op {
 	SCRIPT_PIC_EOI,
 	SCRIPT_CLEAR,		/* the byte at that address */
 	SCRIPT_ICR,		/* low word of the ICR, destination above */
+	SCRIPT_SEND_IPI,	/* by hypercall; like SCRIPT_ICR */
 	SCRIPT_CLI,
 	SCRIPT_STI,
 	SCRIPT_TPR,
@@ -60,58 +61,66 @@ enum script_op {
 	SCRIPT_TOUCH,		/* block in the host on the missing page */
 	SCRIPT_EXIT,		/* to user space, until let in again */
 	SCRIPT_ARM,		/* enum script_timer */
+	SCRIPT_PIC,		/* lines 0 and 1, from that vector on */
 	SCRIPT_DISARM,
+	SCRIPT_BUSY,		/* for that many nanoseconds */
+	SCRIPT_REPEAT,		/* the script, until the host lets it go on */
+	SCRIPT_FLOOD,		/* that vCPU with parameters, until then */
+	SCRIPT_LOCK,		/* the VM's spinlock; 1: yield to its holder */
+	SCRIPT_UNLOCK,
 };
 
 enum script_timer {
 	SCRIPT_TSC_DEADLINE,
 	SCRIPT_ONESHOT,
 	SCRIPT_PERIODIC,
-	SCRIPT_PIC,		/* no timer, but what one needs */
-	SCRIPT_PIT,
 };
 
-#define OP(op, arg)	(SCRIPT_##op | (uint64_t)(arg) << 8)
+#define OP(op, arg)	(SCRIPT_##op | (u64)(arg) << 8)
 
 /* Of the calling vCPU. */
 #define SCRIPT_PARAMS(policy, priority, flags)				\
-	((policy) | (uint64_t)(uint8_t)(priority) << 8 | (uint64_t)(flags) << 16)
+	((policy) | (u64)(u8)(priority) << 8 | (u64)(flags) << 16)
+/* Of another one. */
+#define SCRIPT_PARAMS_OF(vcpu, policy, priority)			\
+	(SCRIPT_PARAMS(policy, priority, 0) | ((vcpu) + 1ULL) << 32)
 #define SCRIPT_SELF(vector)						\
 	(APIC_DEST_SELF | APIC_INT_ASSERT | APIC_DM_FIXED | (vector))
 #define SCRIPT_SELF_NMI		(APIC_INT_ASSERT | APIC_DM_NMI)
 #define SCRIPT_IPI(vcpu, mode)						\
-	(APIC_INT_ASSERT | (mode) | (uint64_t)(vcpu) << 32)
+	(APIC_INT_ASSERT | (mode) | (u64)(vcpu) << 32)
 
 struct script_point {
-	uint64_t begin;
-	uint64_t end;
-	uint64_t prio;
+	u64 begin;
+	u64 end;
+	u64 prio;
 };
 
 /* What a vCPU runs, and what became of it; shared with the host. */
 struct script_state {
 	struct script_state *self;
 
-	uint64_t main[SCRIPT_LEN];
-	uint64_t a[SCRIPT_LEN];
-	uint64_t b[SCRIPT_LEN];
-	uint64_t c[SCRIPT_LEN];
-	uint64_t n[SCRIPT_LEN];
-	uint64_t nmi[SCRIPT_LEN];
+	u64 main[SCRIPT_LEN];
+	u64 a[SCRIPT_LEN];
+	u64 b[SCRIPT_LEN];
+	u64 c[SCRIPT_LEN];
+	u64 n[SCRIPT_LEN];
+	u64 nmi[SCRIPT_LEN];
 
-	uint64_t delay_ns;
-	uint64_t vector;
+	u64 delay_ns;
+	u64 vector;
 
-	uint64_t ready;
-	uint64_t event;		/* when the timer is to expire, in TSC ticks */
-	uint64_t entries;
-	uint64_t entry;		/* of the first handler */
-	uint64_t done;		/* just before the first call */
-	uint64_t doubled;	/* false deliveries of the emulator, see .c */
-	int64_t error;		/* of a hypercall */
+	u64 ready;
+	u64 event;		/* when the timer is to expire, in TSC ticks */
+	u64 entries;
+	u64 entry;		/* of the first handler */
+	u64 done;		/* just before the first call */
+	u64 floods;	/* changes of parameters by SCRIPT_FLOOD */
+	u64 doubled;	/* false deliveries of the emulator, see .c */
+	s64 error;		/* of a hypercall */
 
-	uint64_t point;
-	uint64_t passed;
+	u64 point;
+	u64 passed;
 	struct script_point points[SCRIPT_POINTS];
 } __aligned(4096);
 
@@ -125,6 +134,7 @@ enum script_irqchip {
 struct script_vcpu {
 	struct kvm_vcpu *vcpu;
 	struct script_state *st;
+	/* Own ones of the thread. */
 	int policy;
 	int priority;
 
@@ -135,6 +145,9 @@ struct script_vcpu {
 	bool quit;
 	bool in_user;
 	bool let_in;
+	/* What it does in user space before it is let in. */
+	void (*call)(void *arg);
+	void *call_arg;
 };
 
 struct script_vm {
@@ -163,9 +176,9 @@ void script_hole_dig(struct script_vm *s);
 void script_hole_fill(struct script_vm *s);
 
 #define SCRIPT(array, ...)						\
-	script_load(array, (const uint64_t []){ __VA_ARGS__ },		\
-		    sizeof((const uint64_t []){ __VA_ARGS__ }))
-void script_load(uint64_t *to, const uint64_t *ops, size_t size);
+	script_load(array, (const u64 []){ __VA_ARGS__ },		\
+		    sizeof((const u64 []){ __VA_ARGS__ }))
+void script_load(u64 *to, const u64 *ops, size_t size);
 void script_clear(struct script_vcpu *v);
 
 void script_go(struct script_vcpu *v);
@@ -179,18 +192,30 @@ void script_step(struct script_vcpu *v);
 /* Until the main script has ended, or false after the time limit. */
 bool script_drive(struct script_vcpu *v);
 
+/* Let it go on from where it is and will be. */
+static inline void script_release(struct script_vcpu *v)
+{
+	WRITE_ONCE(v->st->passed, SCRIPT_POINTS);
+}
+
 /* Check the points against the trace; print what is wrong. */
 bool script_check(struct script_vcpu *v, const struct sched_trace *t,
 		  unsigned int points);
+/*
+ * Did the machine stand still for so long that a guest at a point used up what
+ * a host CPU gives?  Then try again.
+ */
+bool script_stalled(struct script_vcpu *v);
+#define SCRIPT_TRIES	5
 /* Does the thread get its own attributes back, soon? */
 bool script_restored(struct script_vcpu *v);
 
-static inline uint64_t script_ns_to_tsc(uint64_t ns)
+static inline u64 script_ns_to_tsc(u64 ns)
 {
 	return ns * guest_tsc_khz / 1000000;
 }
 
-static inline uint64_t script_tsc_to_us(uint64_t tsc)
+static inline u64 script_tsc_to_us(u64 tsc)
 {
 	return tsc * 1000 / guest_tsc_khz;
 }

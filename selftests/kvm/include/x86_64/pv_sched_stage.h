@@ -22,18 +22,21 @@ enum stage_state {
 	STAGE_HALTED,
 	STAGE_BLOCKED,		/* asleep in the host on a missing page */
 	STAGE_USER,		/* in the VMM, preempted */
+	STAGE_SELF,		/* in the VMM, and does it itself */
 	STAGE_STATES,
 };
 
 extern const char * const stage_names[STAGE_STATES];
 
-#define STAGE_ALL	(BIT(STAGE_STATES) - 1)
+/* Not those that make sense for some only. */
+#define STAGE_ALL	(BIT(STAGE_SELF) - 1)
 
 enum stage_result {
 	STAGE_PASS,
 	STAGE_FAIL,
 	STAGE_SKIP,
 	STAGE_TOO_EARLY,	/* the timer came before the stage was set */
+	STAGE_STALLED,		/* the whole machine did nothing for a while */
 	STAGE_TOO_LATE,		/* the thread did not use its millisecond */
 };
 
@@ -44,12 +47,12 @@ struct stage_path {
 	const char *name;
 	enum script_irqchip irqchip;
 	unsigned int states;
-	uint64_t vector;
+	u64 vector;
 	bool nmi;
 
 	/* What the guest does first, and first in its handler. */
-	uint64_t arm;
-	uint64_t ack[4];
+	u64 arm;
+	u64 ack[4];
 	/* The guest, or the host by @program, set a timer. */
 	bool timer;
 
@@ -65,9 +68,9 @@ struct stage {
 	struct script_vm vm;
 	struct sched_trace *trace;
 	struct sched_load middle;
-	uint64_t delay_ns;
-	uint64_t event;
-	uint64_t middle_stopped;
+	u64 delay_ns;
+	u64 event;
+	u64 middle_stopped;
 	int fd;
 };
 
@@ -115,7 +118,7 @@ static inline struct script_vcpu *stage_vcpu(struct stage *st)
 	return &st->vm.vcpus[0];
 }
 
-/* Have the second vCPU write to its ICR, and wait until it did. */
-void stage_send(struct stage *st, uint64_t icr);
+/* Have the second vCPU do that, and wait until it did. */
+void stage_send(struct stage *st, u64 op);
 
 #endif /* SELFTEST_KVM_PV_SCHED_STAGE_H */

@@ -19,8 +19,8 @@
 
 #define PV_SCHED_MAX_VCPUS	4
 
-typedef int64_t (*pv_sched_guest_fn)(uint64_t a0, uint64_t a1, uint64_t a2,
-				     uint64_t a3);
+typedef s64 (*pv_sched_guest_fn)(u64 a0, u64 a1, u64 a2,
+				 u64 a3);
 
 /* A thread of the VMM.  Parked in user space unless told to run a vCPU. */
 struct pv_sched_thread {
@@ -38,45 +38,60 @@ struct pv_sched_thread {
 
 /* All of a thread's own attributes that a loan may disturb. */
 struct pv_sched_own {
-	uint32_t policy;
-	uint32_t priority;
+	u32 policy;
+	u32 priority;
 	int nice;
 	bool reset_on_fork;
-	uint64_t slice;
-	uint64_t slack;
+	u64 slice;
+	u64 slack;
 };
 
-uint64_t pv_sched_now(void);
-void pv_sched_nap(void);
+/* How a condition is waited for: with pauses that grow, up to a deadline. */
+struct pv_sched_wait {
+	u64 end;
+	u64 pause;
+};
+
+/* What most tests have: a VM with one vCPU, and the thread that runs it. */
+struct pv_sched_one {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpu;
+	struct pv_sched_thread thread;
+	struct pv_sched_own own;
+};
+
+u64 pv_sched_now(void);
+void pv_sched_pause(u64 ns);
+struct pv_sched_wait pv_sched_wait_begin(void);
+bool pv_sched_wait_more(struct pv_sched_wait *w);
 
 #define pv_sched_wait_for(cond, fmt, ...)				\
 do {									\
-	uint64_t __end = pv_sched_now() + PV_SCHED_DEADLINE_NS;		\
+	struct pv_sched_wait __w = pv_sched_wait_begin();		\
 									\
-	while (!(cond)) {						\
-		TEST_ASSERT(pv_sched_now() < __end, fmt, ##__VA_ARGS__);\
-		pv_sched_nap();						\
-	}								\
+	while (!(cond))							\
+		TEST_ASSERT(pv_sched_wait_more(&__w), fmt,		\
+			    ##__VA_ARGS__);				\
 } while (0)
 
-struct kvm_pv_sched pv_sched_wide(uint32_t p_max);
+struct kvm_pv_sched pv_sched_wide(u32 p_max);
 struct kvm_vm *pv_sched_vm_create(struct kvm_pv_sched *cfg);
-struct kvm_vcpu *pv_sched_vcpu_add(struct kvm_vm *vm, uint32_t id);
+struct kvm_vcpu *pv_sched_vcpu_add(struct kvm_vm *vm, u32 id);
 
-void pv_sched_guest(uint64_t id);
-int64_t pv_sched_guest_set(uint64_t id, uint64_t policy, uint64_t priority,
-			   uint64_t flags);
-int64_t pv_sched_guest_done(uint64_t flags, uint64_t a1, uint64_t a2,
-			    uint64_t a3);
-int64_t pv_sched_guest_exit(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+void pv_sched_guest(u64 id);
+s64 pv_sched_guest_set(u64 id, u64 policy, u64 priority,
+		       u64 flags);
+s64 pv_sched_guest_done(u64 flags, u64 a1, u64 a2,
+			u64 a3);
+s64 pv_sched_guest_exit(u64 a0, u64 a1, u64 a2, u64 a3);
 
 void pv_sched_call_start(struct kvm_vcpu *vcpu, pv_sched_guest_fn fn,
-			 uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
-int64_t pv_sched_call_wait(struct kvm_vcpu *vcpu);
-int64_t pv_sched_call(struct kvm_vcpu *vcpu, pv_sched_guest_fn fn, uint64_t a0,
-		      uint64_t a1, uint64_t a2, uint64_t a3);
-int64_t __pv_sched_ask(struct kvm_vcpu *vcpu, uint32_t policy, int priority);
-void pv_sched_ask(struct kvm_vcpu *vcpu, uint32_t policy, int priority);
+			 u64 a0, u64 a1, u64 a2, u64 a3);
+s64 pv_sched_call_wait(struct kvm_vcpu *vcpu);
+s64 pv_sched_call(struct kvm_vcpu *vcpu, pv_sched_guest_fn fn, u64 a0,
+		  u64 a1, u64 a2, u64 a3);
+s64 __pv_sched_ask(struct kvm_vcpu *vcpu, u32 policy, int priority);
+void pv_sched_ask(struct kvm_vcpu *vcpu, u32 policy, int priority);
 
 void pv_sched_thread_create(struct pv_sched_thread *t);
 void pv_sched_thread_run(struct pv_sched_thread *t, struct kvm_vcpu *vcpu);
@@ -92,10 +107,10 @@ void pv_sched_own_assert(pid_t tid, const struct pv_sched_own *own,
 			 const char *when);
 void pv_sched_own_wait(pid_t tid, const struct pv_sched_own *own,
 		       const char *when);
-void pv_sched_expect(pid_t tid, const struct pv_sched_own *own, uint32_t policy,
-		     uint32_t priority);
+void pv_sched_expect(pid_t tid, const struct pv_sched_own *own, u32 policy,
+		     u32 priority);
 
-static inline bool pv_sched_is_rt(uint32_t policy)
+static inline bool pv_sched_is_rt(u32 policy)
 {
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }

@@ -22,11 +22,15 @@
 /* How often a point is looked at before the guest may go on. */
 #define SCRIPT_SAMPLES		3
 
+/* Less than the 100 ms that a host CPU gives in each 100 ms. */
+#define SCRIPT_STALL_NS		60000000
+
 static struct script_state script_states[SCRIPT_MAX_VCPUS];
+static u64 script_lock;
 
 /* -------- The guest -------- */
 
-static void guest_outb(uint16_t port, uint8_t value)
+static void guest_outb(u16 port, u8 value)
 {
 	asm volatile("outb %1, %0" : : "d"(port), "a"(value));
 }
@@ -40,7 +44,7 @@ static struct script_state *guest_state(void)
 }
 
 /* Lines 0 and 1 of the PIC are passed on, by way of the local APIC. */
-static void guest_set_up_pic(uint8_t base)
+static void guest_set_up_pic(u8 base)
 {
 	guest_outb(0x20, 0x11);
 	guest_outb(0x21, base);
@@ -50,20 +54,9 @@ static void guest_set_up_pic(uint8_t base)
 	x2apic_write_reg(APIC_LVT0, APIC_DM_EXTINT);
 }
 
-static void guest_arm_pit(struct script_state *st)
-{
-	uint32_t ticks = st->delay_ns * 1193182 / 1000000000;
-
-	guest_set_up_pic(st->vector);
-	guest_outb(0x43, 0x30);
-	guest_outb(0x40, ticks);
-	st->event = rdtsc() + script_ns_to_tsc(st->delay_ns);
-	guest_outb(0x40, ticks >> 8);
-}
-
 static void guest_arm(struct script_state *st, enum script_timer timer)
 {
-	uint64_t delay = script_ns_to_tsc(st->delay_ns);
+	u64 delay = script_ns_to_tsc(st->delay_ns);
 
 	switch (timer) {
 	case SCRIPT_TSC_DEADLINE:
@@ -82,16 +75,10 @@ static void guest_arm(struct script_state *st, enum script_timer timer)
 		st->event = rdtsc() + delay;
 		x2apic_write_reg(APIC_TMICT, st->delay_ns);
 		break;
-	case SCRIPT_PIC:
-		guest_set_up_pic(st->vector);
-		break;
-	case SCRIPT_PIT:
-		guest_arm_pit(st);
-		break;
 	}
 }
 
-static void guest_point(struct script_state *st, uint64_t prio)
+static void guest_point(struct script_state *st, u64 prio)
 {
 	struct script_point *p = &st->points[st->point];
 
@@ -103,7 +90,7 @@ static void guest_point(struct script_state *st, uint64_t prio)
 	p->end = rdtsc();
 }
 
-static void guest_done(struct script_state *st, uint64_t flags)
+static void guest_done(struct script_state *st, u64 flags)
 {
 	long r;
 
@@ -114,19 +101,37 @@ static void guest_done(struct script_state *st, uint64_t flags)
 		st->error = r;
 }
 
-static void guest_set(struct script_state *st, uint64_t arg)
+static void guest_set(struct script_state *st, u64 arg)
 {
+	u64 target = arg >> 32;
+	u32 flags = (u32)arg >> 16;
 	long r;
 
-	if (arg >> 16 && !st->done)
+	if (flags && !st->done)
 		WRITE_ONCE(st->done, rdtsc());
-	r = pv_sched_set(st - script_states, arg & 0xff,
-			 (int8_t)(arg >> 8), arg >> 16);
+	r = pv_sched_set(target ? target - 1 : st - script_states, arg & 0xff,
+			 (s8)(arg >> 8), flags);
 	if (r)
 		st->error = r;
 }
 
-static void guest_wait(struct script_state *st, uint64_t entries, bool halt)
+/* Like a paravirtualized guest's: spin a while, then tell for whom. */
+static void guest_lock(struct script_state *st, bool yield)
+{
+	u64 holder, self = st - script_states + 1;
+	int i = 0;
+
+	for (;;) {
+		holder = __sync_val_compare_and_swap(&script_lock, 0, self);
+		if (!holder)
+			return;
+		cpu_relax();
+		if (yield && ++i % 64 == 0)
+			kvm_hypercall(KVM_HC_SCHED_YIELD, holder - 1, 0, 0, 0);
+	}
+}
+
+static void guest_wait(struct script_state *st, u64 entries, bool halt)
 {
 	asm volatile("cli");
 	while (READ_ONCE(st->entries) < entries) {
@@ -137,13 +142,35 @@ static void guest_wait(struct script_state *st, uint64_t entries, bool halt)
 	}
 }
 
-static void guest_run(struct script_state *st, const uint64_t *ops)
+static void guest_busy(u64 ns)
 {
-	uint64_t arg;
+	u64 end = rdtsc() + script_ns_to_tsc(ns);
 
-	for (; *ops; ops++) {
+	while (rdtsc() < end)
+		;
+}
+
+/* From the lowest to the highest and back, as fast as it goes. */
+static void guest_flood(struct script_state *st, u32 target)
+{
+	long r;
+
+	do {
+		r = pv_sched_set(target, SCHED_FIFO, st->floods & 1 ? 99 : 1, 0);
+		if (r)
+			st->error = r;
+		WRITE_ONCE(st->floods, st->floods + 1);
+	} while (!READ_ONCE(st->passed));
+}
+
+static void guest_run(struct script_state *st, const u64 *begin)
+{
+	const u64 *ops;
+	u64 arg;
+
+	for (ops = begin; *ops; ops++) {
 		arg = *ops >> 8;
-		switch ((uint8_t)*ops) {
+		switch ((u8)*ops) {
 		case SCRIPT_FIRST:
 			ops += st->entries != 1;
 			break;
@@ -166,10 +193,14 @@ static void guest_run(struct script_state *st, const uint64_t *ops)
 			guest_outb(0x20, 0x20);
 			break;
 		case SCRIPT_CLEAR:
-			*(volatile uint8_t *)arg = 0;
+			WRITE_ONCE(*(u8 *)arg, 0);
 			break;
 		case SCRIPT_ICR:
 			x2apic_write_reg(APIC_ICR, arg);
+			break;
+		case SCRIPT_SEND_IPI:
+			kvm_hypercall(KVM_HC_SEND_IPI, 1, 0, arg >> 32,
+				      (u32)arg);
 			break;
 		case SCRIPT_CLI:
 			asm volatile("cli");
@@ -187,7 +218,7 @@ static void guest_run(struct script_state *st, const uint64_t *ops)
 			guest_wait(st, arg, true);
 			break;
 		case SCRIPT_TOUCH:
-			*(volatile uint64_t *)SCRIPT_HOLE_GPA;
+			READ_ONCE(*(u64 *)SCRIPT_HOLE_GPA);
 			break;
 		case SCRIPT_EXIT:
 			outl(SCRIPT_PORT_EXIT, 0);
@@ -195,8 +226,27 @@ static void guest_run(struct script_state *st, const uint64_t *ops)
 		case SCRIPT_ARM:
 			guest_arm(st, arg);
 			break;
+		case SCRIPT_PIC:
+			guest_set_up_pic(arg);
+			break;
 		case SCRIPT_DISARM:
 			x2apic_write_reg(APIC_TMICT, 0);
+			break;
+		case SCRIPT_BUSY:
+			guest_busy(arg);
+			break;
+		case SCRIPT_REPEAT:
+			if (!READ_ONCE(st->passed))
+				ops = begin - 1;
+			break;
+		case SCRIPT_FLOOD:
+			guest_flood(st, arg);
+			break;
+		case SCRIPT_LOCK:
+			guest_lock(st, arg);
+			break;
+		case SCRIPT_UNLOCK:
+			WRITE_ONCE(script_lock, 0);
 			break;
 		default:
 			GUEST_FAIL("Unknown operation %lx", *ops);
@@ -219,7 +269,7 @@ static void guest_enter(struct script_state *st)
 static void guest_irq(struct ex_regs *regs)
 {
 	struct script_state *st = guest_state();
-	const uint64_t *ops;
+	const u64 *ops;
 
 	if (!(regs->rflags & SCRIPT_RFLAGS_IF)) {
 		st->doubled++;
@@ -255,7 +305,7 @@ static void guest_nmi(struct ex_regs *regs)
 static void guest_code(struct script_state *st, bool lapic)
 {
 	st->self = st;
-	wrmsr(MSR_GS_BASE, (uint64_t)st);
+	wrmsr(MSR_GS_BASE, (u64)st);
 	if (lapic)
 		x2apic_enable();
 
@@ -337,12 +387,12 @@ void script_hole_fill(struct script_vm *s)
 static void script_vcpu_create(struct script_vm *s, unsigned int i, bool lapic)
 {
 	struct script_vcpu *v = &s->vcpus[i];
-	uint64_t zero = 0;
+	u64 zero = 0;
 
 	v->vcpu = vm_vcpu_add(s->vm, i, guest_code);
 	if (lapic)
 		vcpu_set_cpuid_feature(v->vcpu, X86_FEATURE_TSC_DEADLINE_TIMER);
-	vcpu_args_set(v->vcpu, 2, &script_states[i], (uint64_t)lapic);
+	vcpu_args_set(v->vcpu, 2, &script_states[i], (u64)lapic);
 	v->st = addr_gva2hva(s->vm, (vm_vaddr_t)&script_states[i]);
 
 	__TEST_REQUIRE(!__vcpu_device_attr_set(v->vcpu, KVM_VCPU_TSC_CTRL,
@@ -377,6 +427,8 @@ static void script_in_user(struct script_vcpu *v)
 	__atomic_store_n(&v->in_user, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&v->let_in, __ATOMIC_ACQUIRE))
 		;
+	if (v->call)
+		v->call(v->call_arg);
 	__atomic_store_n(&v->in_user, false, __ATOMIC_RELEASE);
 	__atomic_store_n(&v->let_in, false, __ATOMIC_RELEASE);
 }
@@ -384,10 +436,11 @@ static void script_in_user(struct script_vcpu *v)
 /* Run the guest until its main script has ended, or a signal comes. */
 static void script_run(struct script_vcpu *v)
 {
-	struct kvm_run *run = v->vcpu->run;
+	struct kvm_run *run;
 	struct ucall uc;
 
 	for (;;) {
+		run = v->vcpu->run;
 		if (__vcpu_run(v->vcpu)) {
 			TEST_ASSERT(errno == EINTR, "KVM_RUN: %s",
 				    strerror(errno));
@@ -475,7 +528,7 @@ void script_vm_destroy(struct script_vm *s)
 	kvm_vm_free(s->vm);
 }
 
-void script_load(uint64_t *to, const uint64_t *ops, size_t size)
+void script_load(u64 *to, const u64 *ops, size_t size)
 {
 	TEST_ASSERT(size < SCRIPT_LEN * sizeof(*to), "The script is too long");
 	memset(to, 0, SCRIPT_LEN * sizeof(*to));
@@ -498,10 +551,10 @@ void script_go(struct script_vcpu *v)
 
 void script_step(struct script_vcpu *v)
 {
-	uint64_t point = READ_ONCE(v->st->point);
+	u64 point = READ_ONCE(v->st->point);
 	int i;
 
-	if (point == READ_ONCE(v->st->passed))
+	if (point <= READ_ONCE(v->st->passed))
 		return;
 	for (i = 0; i < SCRIPT_SAMPLES; i++)
 		sched_load_yield();
@@ -536,7 +589,7 @@ bool script_check(struct script_vcpu *v, const struct sched_trace *t,
 		ok = false;
 	}
 
-	for (i = 0; i < min(st->point, (uint64_t)points); i++) {
+	for (i = 0; i < min_t(u64, st->point, points); i++) {
 		p = &st->points[i];
 		seen = sched_trace_prios(t, v->tid, p->begin, p->end);
 		if (seen.samples && seen.highest == p->prio &&
@@ -548,6 +601,21 @@ bool script_check(struct script_vcpu *v, const struct sched_trace *t,
 		ok = false;
 	}
 	return ok;
+}
+
+bool script_stalled(struct script_vcpu *v)
+{
+	struct script_point *p = v->st->points;
+	u64 i;
+
+	for (i = 0; i < v->st->point; i++) {
+		if (p[i].end - p[i].begin < script_ns_to_tsc(SCRIPT_STALL_NS))
+			continue;
+		ksft_print_msg("the machine stood still for %lu ms\n",
+			       script_tsc_to_us(p[i].end - p[i].begin) / 1000);
+		return true;
+	}
+	return false;
 }
 
 bool script_restored(struct script_vcpu *v)

@@ -8,8 +8,6 @@
 
 #define STAGE_DELAY_NS		4000000
 #define STAGE_MAX_DELAY_NS	1000000000
-/* The PIT's counter has 16 bits. */
-#define STAGE_MAX_PIT_NS	54000000
 /* How early a timer may be by rounding. */
 #define STAGE_ROUNDING_NS	2000
 /* What is raised in user space has a millisecond to enter KVM_RUN. */
@@ -20,7 +18,14 @@
 
 const char * const stage_names[STAGE_STATES] = {
 	"running", "preempted", "halted", "blocked", "in user space",
+	"in user space, by itself",
 };
+
+/* Is the middle one there, so that the thread has to be raised to run? */
+static bool stage_contended(enum stage_state state)
+{
+	return state != STAGE_RUNNING && state != STAGE_SELF;
+}
 
 void stage_create(struct stage *st)
 {
@@ -43,18 +48,18 @@ static void stage_script(struct stage *st, enum stage_state state)
 {
 	struct script_state *guest = stage_vcpu(st)->st;
 	const struct stage_path *path = st->path;
-	uint64_t *handler = path->nmi ? guest->nmi : guest->a;
-	uint64_t *op = guest->main;
+	u64 *handler = path->nmi ? guest->nmi : guest->a;
+	u64 *op = guest->main;
 	unsigned int i;
 
 	if (path->arm)
 		*op++ = path->arm;
-	if (state == STAGE_USER)
+	if (state == STAGE_USER || state == STAGE_SELF)
 		*op++ = OP(STI, 0);
 	*op++ = OP(READY, 0);
 	if (state == STAGE_BLOCKED)
 		*op++ = OP(TOUCH, 0);
-	if (state == STAGE_USER)
+	if (state == STAGE_USER || state == STAGE_SELF)
 		*op++ = OP(EXIT, 0);
 	*op++ = state == STAGE_HALTED ? OP(HLT, 1) : OP(WAIT, 1);
 	*op++ = OP(POINT, SCRIPT_OWN);
@@ -75,9 +80,12 @@ static bool stage_is_set(struct stage *st, enum stage_state state)
 	struct script_vcpu *v = stage_vcpu(st);
 	char s;
 
+	/* A timer that came too early. */
+	if (READ_ONCE(v->st->entries))
+		return true;
 	if (!READ_ONCE(v->st->ready))
 		return false;
-	if (state == STAGE_USER)
+	if (state == STAGE_USER || state == STAGE_SELF)
 		return __atomic_load_n(&v->in_user, __ATOMIC_ACQUIRE);
 	if (state != STAGE_HALTED && state != STAGE_BLOCKED)
 		return true;
@@ -99,7 +107,7 @@ static bool stage_finish(struct stage *st, enum stage_state state)
 }
 
 /* After done, the middle one gets the CPU back; else the guest just ends. */
-static bool stage_handled(struct stage *st, bool contended, uint64_t *count)
+static bool stage_handled(struct stage *st, bool contended, u64 *count)
 {
 	struct script_vcpu *v = stage_vcpu(st);
 
@@ -113,10 +121,26 @@ static bool stage_handled(struct stage *st, bool contended, uint64_t *count)
 	return sched_load_count(&st->middle) != *count;
 }
 
+static void stage_fire_self(void *arg)
+{
+	struct stage *st = arg;
+
+	st->event = rdtsc();
+	st->path->fire(st);
+}
+
 static void stage_fire(struct stage *st, enum stage_state state)
 {
 	struct script_vcpu *v = stage_vcpu(st);
 	int i;
+
+	if (state == STAGE_SELF) {
+		v->call = stage_fire_self;
+		v->call_arg = st;
+		__atomic_store_n(&v->let_in, true, __ATOMIC_RELEASE);
+		return;
+	}
+	v->call = NULL;
 
 	/* It is preempted: it goes on when the event has it raised. */
 	if (state == STAGE_USER)
@@ -127,7 +151,7 @@ static void stage_fire(struct stage *st, enum stage_state state)
 		st->path->fire(st);
 	}
 	if (state == STAGE_USER) {
-		while (st->path->timer && rdtsc() < st->event)
+		while (rdtsc() < st->event)
 			sched_load_yield();
 		sched_load_sleep(STAGE_USER_LONG_NS);
 	}
@@ -179,11 +203,11 @@ static bool stage_check_contended(struct stage *st, enum stage_state state)
 static bool stage_check(struct stage *st, enum stage_state state)
 {
 	struct script_vcpu *v = stage_vcpu(st);
-	uint64_t early = script_ns_to_tsc(STAGE_ROUNDING_NS);
+	u64 early = script_ns_to_tsc(STAGE_ROUNDING_NS);
 	bool ok;
 
 	ok = script_check(v, st->trace, 2);
-	if (state != STAGE_RUNNING)
+	if (stage_contended(state))
 		ok &= stage_check_contended(st, state);
 	if (v->st->entry + early < st->event) {
 		ksft_print_msg("the interrupt came %lu us early\n",
@@ -200,9 +224,9 @@ static bool stage_check(struct stage *st, enum stage_state state)
 static enum stage_result stage_try(struct stage *st, enum stage_state state)
 {
 	struct script_vcpu *v = stage_vcpu(st);
-	bool contended = state != STAGE_RUNNING;
+	bool contended = stage_contended(state);
 	enum stage_result result = STAGE_PASS;
-	uint64_t count = 0;
+	u64 count = 0;
 	bool ok, ended;
 
 	script_clear(v);
@@ -222,15 +246,18 @@ static enum stage_result stage_try(struct stage *st, enum stage_state state)
 		sched_load_start(&st->middle);
 	if (v->st->event)
 		st->event = v->st->event;
-	if (contended && st->path->timer && rdtsc() >= st->event)
+	if (contended && st->path->timer &&
+	    (READ_ONCE(v->st->entries) || rdtsc() >= st->event))
 		result = STAGE_TOO_EARLY;
 
 	stage_fire(st, state);
-	ok &= SCHED_LOAD_POLL(READ_ONCE(v->st->entries),
-			      state == STAGE_USER ? STAGE_USER_MS :
-						    SCRIPT_TIMEOUT_MS / 2);
-	if (!ok && state == STAGE_USER)
-		result = STAGE_TOO_LATE;
+	if (!SCHED_LOAD_POLL(READ_ONCE(v->st->entries),
+			     state == STAGE_USER ? STAGE_USER_MS :
+						   SCRIPT_TIMEOUT_MS / 2)) {
+		if (ok && state == STAGE_USER)
+			result = STAGE_TOO_LATE;
+		ok = false;
+	}
 	ok = ok && SCHED_LOAD_POLL(stage_handled(st, contended, &count),
 				   SCRIPT_TIMEOUT_MS / 2);
 
@@ -238,22 +265,22 @@ static enum stage_result stage_try(struct stage *st, enum stage_state state)
 	sched_trace_stop(st->trace);
 	if (!ended)
 		sched_trace_dump(st->trace, 24);
-	TEST_ASSERT(ended, "%s, %s: the guest does not come to an end: %lu interrupts, at point %lu",
+	TEST_ASSERT(ended, "%s, %s: the guest hangs after %lu interrupts, %lu points",
 		    st->path->name, stage_names[state], v->st->entries,
 		    v->st->point);
 	if (result != STAGE_PASS)
 		return result;
 	if (!ok)
 		ksft_print_msg("the guest did not handle it in time\n");
-	return stage_check(st, state) && ok ? STAGE_PASS : STAGE_FAIL;
+	if (stage_check(st, state) && ok)
+		return STAGE_PASS;
+	return script_stalled(v) ? STAGE_STALLED : STAGE_FAIL;
 }
 
 enum stage_result stage_case(struct stage *st, enum stage_state state)
 {
-	uint64_t max = st->path->arm == OP(ARM, SCRIPT_PIT) ?
-		       STAGE_MAX_PIT_NS : STAGE_MAX_DELAY_NS;
 	enum stage_result result;
-	int tries = 0;
+	int tries = 0, stalls = 0;
 
 	if (state == STAGE_BLOCKED && st->vm.uffd < 0)
 		return STAGE_SKIP;
@@ -264,7 +291,10 @@ enum stage_result stage_case(struct stage *st, enum stage_state state)
 			st->delay_ns *= 2;
 		if (result == STAGE_TOO_LATE)
 			tries++;
-	} while ((result == STAGE_TOO_EARLY && st->delay_ns <= max) ||
+		if (result == STAGE_STALLED)
+			stalls++;
+	} while ((result == STAGE_STALLED && stalls < SCRIPT_TRIES) ||
+		 (result == STAGE_TOO_EARLY && st->delay_ns <= STAGE_MAX_DELAY_NS) ||
 		 (result == STAGE_TOO_LATE && tries < STAGE_USER_TRIES));
 
 	if (tries)
@@ -304,12 +334,12 @@ void stage_end(struct stage *st)
 	st->fd = -1;
 }
 
-void stage_send(struct stage *st, uint64_t icr)
+void stage_send(struct stage *st, u64 op)
 {
 	struct script_vcpu *v = &st->vm.vcpus[1];
 
 	script_clear(v);
-	SCRIPT(v->st->main, OP(ICR, icr));
+	SCRIPT(v->st->main, op);
 	script_go(v);
 	TEST_ASSERT(SCHED_LOAD_POLL(script_idle(v), SCRIPT_TIMEOUT_MS),
 		    "The sender of an IPI does not come to an end");

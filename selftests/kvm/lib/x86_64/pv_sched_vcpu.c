@@ -10,16 +10,16 @@
 
 /* How the host tells a guest what to do; there is one for each vCPU. */
 struct pv_sched_mailbox {
-	uint64_t asked;
-	uint64_t answered;
+	u64 asked;
+	u64 answered;
 	pv_sched_guest_fn fn;
-	uint64_t args[4];
-	int64_t ret;
+	u64 args[4];
+	s64 ret;
 };
 
 static struct pv_sched_mailbox mailboxes[PV_SCHED_MAX_VCPUS];
 
-uint64_t pv_sched_now(void)
+u64 pv_sched_now(void)
 {
 	struct timespec ts;
 
@@ -27,16 +27,39 @@ uint64_t pv_sched_now(void)
 	return timespec_to_ns(ts);
 }
 
-/* Let others have the CPU between two looks. */
-void pv_sched_nap(void)
+/* Let others have the CPU. */
+void pv_sched_pause(u64 ns)
 {
-	struct timespec ts = { .tv_nsec = 50000 };
+	struct timespec ts = { .tv_nsec = ns };
 
 	nanosleep(&ts, NULL);
 }
 
+struct pv_sched_wait pv_sched_wait_begin(void)
+{
+	return (struct pv_sched_wait) {
+		.end = pv_sched_now() + PV_SCHED_DEADLINE_NS,
+		.pause = 20000,
+	};
+}
+
+/*
+ * Pause between two looks at a condition.  To look costs time as well, much in
+ * an emulated machine, and what is waited for needs the CPU.
+ */
+bool pv_sched_wait_more(struct pv_sched_wait *w)
+{
+	if (pv_sched_now() >= w->end)
+		return false;
+
+	pv_sched_pause(w->pause);
+	if (w->pause < 2000000)
+		w->pause *= 2;
+	return true;
+}
+
 /* Budgets as large as they may be: these tests are of other things. */
-struct kvm_pv_sched pv_sched_wide(uint32_t p_max)
+struct kvm_pv_sched pv_sched_wide(u32 p_max)
 {
 	struct kvm_pv_sched cfg = pv_sched_defaults(p_max);
 
@@ -56,12 +79,12 @@ struct kvm_vm *pv_sched_vm_create(struct kvm_pv_sched *cfg)
 	return vm;
 }
 
-struct kvm_vcpu *pv_sched_vcpu_add(struct kvm_vm *vm, uint32_t id)
+struct kvm_vcpu *pv_sched_vcpu_add(struct kvm_vm *vm, u32 id)
 {
 	struct kvm_vcpu *vcpu = vm_vcpu_add(vm, id, pv_sched_guest);
 
 	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_KVM_PV_SCHED);
-	vcpu_args_set(vcpu, 1, (uint64_t)id);
+	vcpu_args_set(vcpu, 1, (u64)id);
 	return vcpu;
 }
 
@@ -69,10 +92,10 @@ struct kvm_vcpu *pv_sched_vcpu_add(struct kvm_vm *vm, uint32_t id)
  * Guest: do what the host asks for, one thing after the other.  Do not use
  * PAUSE, as a raised vCPU that spins hands its boost to a sibling.
  */
-void pv_sched_guest(uint64_t id)
+void pv_sched_guest(u64 id)
 {
 	struct pv_sched_mailbox *box = &mailboxes[id];
-	uint64_t n;
+	u64 n;
 
 	for (n = 1; ; n++) {
 		while (__atomic_load_n(&box->asked, __ATOMIC_ACQUIRE) != n)
@@ -84,19 +107,19 @@ void pv_sched_guest(uint64_t id)
 	}
 }
 
-int64_t pv_sched_guest_set(uint64_t id, uint64_t policy, uint64_t priority,
-			   uint64_t flags)
+s64 pv_sched_guest_set(u64 id, u64 policy, u64 priority,
+		       u64 flags)
 {
 	return pv_sched_set(id, policy, priority, flags);
 }
 
-int64_t pv_sched_guest_done(uint64_t flags, uint64_t a1, uint64_t a2,
-			    uint64_t a3)
+s64 pv_sched_guest_done(u64 flags, u64 a1, u64 a2,
+			u64 a3)
 {
 	return pv_sched_done(flags);
 }
 
-int64_t pv_sched_guest_exit(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+s64 pv_sched_guest_exit(u64 a0, u64 a1, u64 a2, u64 a3)
 {
 	GUEST_SYNC(a0);
 	return 0;
@@ -109,7 +132,7 @@ static struct pv_sched_mailbox *mailbox_of(struct kvm_vcpu *vcpu)
 
 /* Have the guest call @fn, and do not wait for it. */
 void pv_sched_call_start(struct kvm_vcpu *vcpu, pv_sched_guest_fn fn,
-			 uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+			 u64 a0, u64 a1, u64 a2, u64 a3)
 {
 	struct pv_sched_mailbox *box = mailbox_of(vcpu);
 
@@ -121,7 +144,7 @@ void pv_sched_call_start(struct kvm_vcpu *vcpu, pv_sched_guest_fn fn,
 	__atomic_store_n(&box->asked, box->asked + 1, __ATOMIC_RELEASE);
 }
 
-int64_t pv_sched_call_wait(struct kvm_vcpu *vcpu)
+s64 pv_sched_call_wait(struct kvm_vcpu *vcpu)
 {
 	struct pv_sched_mailbox *box = mailbox_of(vcpu);
 
@@ -130,23 +153,23 @@ int64_t pv_sched_call_wait(struct kvm_vcpu *vcpu)
 	return box->ret;
 }
 
-int64_t pv_sched_call(struct kvm_vcpu *vcpu, pv_sched_guest_fn fn, uint64_t a0,
-		      uint64_t a1, uint64_t a2, uint64_t a3)
+s64 pv_sched_call(struct kvm_vcpu *vcpu, pv_sched_guest_fn fn, u64 a0,
+		  u64 a1, u64 a2, u64 a3)
 {
 	pv_sched_call_start(vcpu, fn, a0, a1, a2, a3);
 	return pv_sched_call_wait(vcpu);
 }
 
 /* Have the guest ask for its own vCPU. */
-int64_t __pv_sched_ask(struct kvm_vcpu *vcpu, uint32_t policy, int priority)
+s64 __pv_sched_ask(struct kvm_vcpu *vcpu, u32 policy, int priority)
 {
 	return pv_sched_call(vcpu, pv_sched_guest_set, vcpu->id, policy,
-			     (int64_t)priority, 0);
+			     (s64)priority, 0);
 }
 
-void pv_sched_ask(struct kvm_vcpu *vcpu, uint32_t policy, int priority)
+void pv_sched_ask(struct kvm_vcpu *vcpu, u32 policy, int priority)
 {
-	int64_t r = __pv_sched_ask(vcpu, policy, priority);
+	s64 r = __pv_sched_ask(vcpu, policy, priority);
 
 	TEST_ASSERT(!r, "Guest was refused policy %u, priority %d: %ld", policy,
 		    priority, r);
@@ -176,6 +199,9 @@ static void *thread_main(void *arg)
 		if (t->after_run)
 			t->after_run(t);
 
+		TEST_ASSERT(!r || t->error == EINTR,
+			    "KVM_RUN of thread %d failed: %s", t->tid,
+			    strerror(t->error));
 		if (!r && get_ucall(t->vcpu, &uc) == UCALL_ABORT)
 			REPORT_GUEST_ASSERT(uc);
 		sem_post(&t->parked);
@@ -256,7 +282,7 @@ void pv_sched_thread_join(struct pv_sched_thread *t)
 	pthread_join(t->pthread, NULL);
 }
 
-static uint64_t timer_slack(pid_t tid)
+static u64 timer_slack(pid_t tid)
 {
 	unsigned long long slack = 0;
 	char path[64];
@@ -295,16 +321,24 @@ bool pv_sched_own_equal(const struct pv_sched_own *a,
 	       a->slice == b->slice && a->slack == b->slack;
 }
 
-#define OWN_FMT	"policy %u priority %u nice %d reset %d slice %lu slack %lu"
-#define OWN_ARGS(o) (o)->policy, (o)->priority, (o)->nice, \
-		    (o)->reset_on_fork, (o)->slice, (o)->slack
+static void own_print(const struct pv_sched_own *o, char *text, size_t size)
+{
+	snprintf(text, size,
+		 "policy %u priority %u nice %d reset %d slice %lu slack %lu",
+		 o->policy, o->priority, o->nice, o->reset_on_fork, o->slice,
+		 o->slack);
+}
 
 static void own_compare(pid_t tid, const struct pv_sched_own *now,
 			const struct pv_sched_own *own, const char *when)
 {
+	char has[128], owns[128];
+
+	own_print(now, has, sizeof(has));
+	own_print(own, owns, sizeof(owns));
 	TEST_ASSERT(pv_sched_own_equal(now, own),
-		    "Thread %d %s:\n  has  " OWN_FMT "\n  owns " OWN_FMT, tid,
-		    when, OWN_ARGS(now), OWN_ARGS(own));
+		    "Thread %d %s:\n  has  %s\n  owns %s", tid, when, has,
+		    owns);
 }
 
 void pv_sched_own_assert(pid_t tid, const struct pv_sched_own *own,
@@ -319,13 +353,11 @@ void pv_sched_own_assert(pid_t tid, const struct pv_sched_own *own,
 void pv_sched_own_wait(pid_t tid, const struct pv_sched_own *own,
 		       const char *when)
 {
-	uint64_t end = pv_sched_now() + PV_SCHED_DEADLINE_NS;
-	struct pv_sched_own now;
+	struct pv_sched_wait w = pv_sched_wait_begin();
+	struct pv_sched_own now = pv_sched_own_read(tid);
 
-	do {
-		pv_sched_nap();
+	while (!pv_sched_own_equal(&now, own) && pv_sched_wait_more(&w))
 		now = pv_sched_own_read(tid);
-	} while (!pv_sched_own_equal(&now, own) && pv_sched_now() < end);
 	own_compare(tid, &now, own, when);
 }
 
@@ -334,10 +366,10 @@ void pv_sched_own_wait(pid_t tid, const struct pv_sched_own *own,
  * the host of an emulated machine took its time; then the thread has what it
  * owns, for a while.  It never has anything else.
  */
-void pv_sched_expect(pid_t tid, const struct pv_sched_own *own, uint32_t policy,
-		     uint32_t priority)
+void pv_sched_expect(pid_t tid, const struct pv_sched_own *own, u32 policy,
+		     u32 priority)
 {
-	uint64_t end = pv_sched_now() + PV_SCHED_DEADLINE_NS;
+	struct pv_sched_wait w = pv_sched_wait_begin();
 	struct sched_attr now;
 
 	for (;;) {
@@ -348,11 +380,10 @@ void pv_sched_expect(pid_t tid, const struct pv_sched_own *own, uint32_t policy,
 
 		TEST_ASSERT(now.sched_policy == own->policy &&
 			    now.sched_priority == own->priority &&
-			    pv_sched_now() < end,
+			    pv_sched_wait_more(&w),
 			    "Thread %d: policy %u priority %u, not %u and %u",
 			    tid, now.sched_policy, now.sched_priority, policy,
 			    priority);
-		pv_sched_nap();
 	}
 
 	TEST_ASSERT(now.sched_flags & SCHED_FLAG_RESET_ON_FORK ||
