@@ -57,13 +57,21 @@ bool __kvm_pv_sched_lend(struct kvm_vcpu *vcpu, struct kvm_vcpu *target);
 void __kvm_pv_sched_event(struct kvm_vcpu *vcpu,
 			  enum kvm_pv_sched_reason reason);
 void __kvm_pv_sched_set_thread(struct kvm *kvm, struct task_struct *task);
-bool __kvm_pv_sched_queue_work(struct kvm *kvm, struct kvm_pv_sched_work *work);
+void __kvm_pv_sched_queue_work(struct kvm *kvm, struct kvm_pv_sched_work *work);
 void __kvm_pv_sched_flush_work(struct kvm_pv_sched_work *work);
 
 /* Without the feature in the kernel the compiler drops what hangs on this. */
 static inline bool kvm_has_pv_sched(struct kvm_vcpu *vcpu)
 {
 	return IS_ENABLED(CONFIG_HAVE_KVM_PV_SCHED) && vcpu->pv_sched;
+}
+
+/* The feature is on in the VM, or was: what must not change with it. */
+static inline bool kvm_uses_pv_sched(struct kvm *kvm)
+{
+	/* Pairs with the release in pv_sched_enable(). */
+	return IS_ENABLED(CONFIG_HAVE_KVM_PV_SCHED) &&
+	       smp_load_acquire(&kvm->pv_sched);
 }
 
 static inline void kvm_pv_sched_init(void)
@@ -80,13 +88,12 @@ static inline void kvm_pv_sched_exit(void)
 
 static inline bool kvm_pv_sched_enabled(struct kvm *kvm)
 {
-	return IS_ENABLED(CONFIG_HAVE_KVM_PV_SCHED) && kvm->pv_sched &&
-	       __kvm_pv_sched_enabled(kvm);
+	return kvm_uses_pv_sched(kvm) && __kvm_pv_sched_enabled(kvm);
 }
 
 static inline void kvm_pv_sched_destroy_vm(struct kvm *kvm)
 {
-	if (IS_ENABLED(CONFIG_HAVE_KVM_PV_SCHED) && kvm->pv_sched)
+	if (kvm_uses_pv_sched(kvm))
 		__kvm_pv_sched_destroy_vm(kvm);
 }
 
@@ -196,14 +203,17 @@ static inline void kvm_pv_sched_set_thread(struct kvm *kvm,
 static inline bool kvm_pv_sched_queue_work(struct kvm *kvm,
 					   struct kvm_pv_sched_work *work)
 {
-	return kvm_pv_sched_enabled(kvm) &&
-	       __kvm_pv_sched_queue_work(kvm, work);
+	if (!kvm_uses_pv_sched(kvm))
+		return false;
+
+	__kvm_pv_sched_queue_work(kvm, work);
+	return true;
 }
 
 static inline void kvm_pv_sched_flush_work(struct kvm *kvm,
 					   struct kvm_pv_sched_work *work)
 {
-	if (IS_ENABLED(CONFIG_HAVE_KVM_PV_SCHED) && kvm->pv_sched)
+	if (kvm_uses_pv_sched(kvm))
 		__kvm_pv_sched_flush_work(work);
 }
 

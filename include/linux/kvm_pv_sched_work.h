@@ -10,6 +10,7 @@
 
 struct kvm_pv_sched_work {
 	struct kthread_work work;
+	struct kvm *kvm;
 	void (*fn)(struct kvm_pv_sched_work *work);
 };
 

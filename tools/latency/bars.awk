@@ -64,8 +64,11 @@ BEGIN {
 			share[w[2]] = w[7]
 	} else if (w[3] == "stalls") {
 		stalls[w[2]] += w[4]
-	} else if (w[3] == "hvtimer" && w[4] ~ /^pv/) {
-		hvtimer[w[2]] += w[7]
+	} else if (w[3] == "hvtimer") {
+		if (w[4] ~ /^pv/)
+			hvtimer[w[2]] += w[7]
+		else
+			hvtimer_stock[w[2]] += w[7]
 	}
 	next
 }
@@ -117,8 +120,10 @@ function judge_intel(k)
 	      max[k, "static", "guest"], 3)
 	better(k, "host max, pv against static", max[k, "pv", "host"],
 	       max[k, "static", "host"], 10)
-	bar(k, !hvtimer[k], "VMX preemption timer used with the feature",
-	    hvtimer[k] + 0 " times", "0")
+	# That it is counted at all shows in the runs without the feature.
+	bar(k, !hvtimer[k] && hvtimer_stock[k],
+	    "VMX preemption timer used with the feature",
+	    hvtimer[k] + 0 " times, without it " hvtimer_stock[k] + 0, "0")
 	bar(k, !seen_guest[k], "false deliveries", seen_guest[k] + 0, "0")
 }
 

@@ -51,6 +51,8 @@ void __kvm_pv_sched_init(void)
 void __kvm_pv_sched_exit(void)
 {
 	pv_sched_booster_exit();
+	/* Wait for pv_sched_task_free(). */
+	rcu_barrier();
 }
 
 bool __kvm_pv_sched_enabled(struct kvm *kvm)
@@ -184,8 +186,8 @@ static int pv_sched_enable(struct kvm *kvm, struct kvm_pv_sched __user *arg)
 	vm->capable = capable;
 	vm->tgid = get_pid(task_tgid(current));
 	vm->enabled = true;
-	/* Ordered for other threads by kvm->lock, or by the vCPUs to come. */
-	WRITE_ONCE(kvm->pv_sched, vm);
+	/* Events look without a lock; pairs with kvm_uses_pv_sched(). */
+	smp_store_release(&kvm->pv_sched, vm);
 	__kvm_pv_sched_set_thread(kvm, vm->worker->task);
 	kvm_arch_pv_sched_enable(kvm, true);
 	return 0;
@@ -370,15 +372,13 @@ int __kvm_pv_sched_enter(struct kvm_vcpu *vcpu)
 	if (ts->vcpu != ps)
 		pv_sched_attach(ts, ps);
 
-	/* Not in user space, and nobody tells of preemption yet. */
-	WRITE_ONCE(ts->where, PV_SCHED_OUT);
-
-	__kvm_pv_sched_look(vcpu);
-
 	/*
-	 * Raise the thread only when the guest is entered: the first KVM_RUN
-	 * of a VM creates threads, which would inherit reset-on-fork.
+	 * Nobody tells of preemption yet: have events raise the thread.  But
+	 * not before it enters the guest for the first time, as it creates
+	 * threads until then, which would inherit reset-on-fork.
 	 */
+	WRITE_ONCE(ts->where, ps->entered ? PV_SCHED_OUT : PV_SCHED_FIRST);
+	__kvm_pv_sched_look(vcpu);
 	if (pv_sched_busy(ps, ts))
 		kvm_make_request(KVM_REQ_PV_SCHED, vcpu);
 	return 0;
@@ -412,6 +412,7 @@ void __kvm_pv_sched_in(struct kvm_vcpu *vcpu)
 {
 	struct pv_sched_task *ts = pv_sched_current(vcpu->pv_sched);
 
+	vcpu->pv_sched->entered = true;
 	WRITE_ONCE(ts->where, PV_SCHED_IN);
 	pv_sched_acct_run(ts);
 }
@@ -510,8 +511,13 @@ static void pv_sched_count(struct kvm_vcpu *vcpu,
 /* Raise a thread that is not about to do it itself. */
 static void pv_sched_raise(struct kvm_vcpu *vcpu, struct pv_sched_task *ts)
 {
-	if (READ_ONCE(ts->where) == PV_SCHED_USER)
+	if (READ_ONCE(ts->where) == PV_SCHED_USER) {
+		if (pv_sched_modest(ts))
+			return;
 		pv_sched_acct_linger(ts);
+	}
+	if (!pv_sched_acct_may_raise(ts))
+		return;
 
 	/* The scheduler asks for more than preemptible(): no softirq either. */
 	if (preemptible() && !in_interrupt() && pv_sched_try_apply(ts)) {
@@ -523,23 +529,19 @@ static void pv_sched_raise(struct kvm_vcpu *vcpu, struct pv_sched_task *ts)
 	pv_sched_queue(ts);
 }
 
-void __kvm_pv_sched_event(struct kvm_vcpu *vcpu,
-			  enum kvm_pv_sched_reason reason)
+/* A reason was set: see to it that it is applied. */
+static void pv_sched_notify(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
 	struct pv_sched_task *ts;
+	int where;
 
-	if (!pv_sched_vm_enabled(ps->vm))
-		return;
-
-	if (!test_and_set_bit(reason, &ps->reasons))
-		pv_sched_count(vcpu, reason);
 	/*
 	 * Order the reason before looking at what is applied and where the
 	 * thread is.  Pairs with the barriers in __pv_sched_apply(),
 	 * __kvm_pv_sched_out() and __kvm_pv_sched_leave().
 	 */
-	smp_mb__after_atomic();
+	smp_mb();
 
 	/* An empty budget has the reasons looked at when it is refilled. */
 	if (READ_ONCE(ps->cut))
@@ -550,12 +552,57 @@ void __kvm_pv_sched_event(struct kvm_vcpu *vcpu,
 	if (!ts || READ_ONCE(ts->vcpu) != ps || READ_ONCE(ts->boosted))
 		goto out;
 
-	if (READ_ONCE(ts->where) == PV_SCHED_IN)
+	where = READ_ONCE(ts->where);
+	if (where == PV_SCHED_IN || where == PV_SCHED_FIRST)
 		kvm_make_request(KVM_REQ_PV_SCHED, vcpu);
 	else
 		pv_sched_raise(vcpu, ts);
 out:
 	rcu_read_unlock();
+}
+
+void __kvm_pv_sched_event(struct kvm_vcpu *vcpu,
+			  enum kvm_pv_sched_reason reason)
+{
+	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+
+	if (!pv_sched_vm_enabled(ps->vm))
+		return;
+
+	if (!test_and_set_bit(reason, &ps->reasons))
+		pv_sched_count(vcpu, reason);
+	pv_sched_notify(vcpu);
+}
+
+/* Siblings may race here, and be counted once. */
+static void pv_sched_count_change(struct kvm_vcpu_pv_sched *ps)
+{
+	u64 now = ktime_get_mono_fast_ns();
+
+	if (now >= READ_ONCE(ps->changes_end)) {
+		WRITE_ONCE(ps->changes_end, now + ps->rt.period);
+		WRITE_ONCE(ps->changes, 0);
+	}
+	WRITE_ONCE(ps->changes, READ_ONCE(ps->changes) + 1);
+}
+
+/*
+ * A guest may ask for its vCPUs at any rate, and what it does there costs the
+ * host a booster's time: help a few times in each period.
+ */
+static bool pv_sched_may_help(struct kvm_vcpu_pv_sched *ps)
+{
+	u64 now = ktime_get_mono_fast_ns();
+
+	if (now >= READ_ONCE(ps->helped_period)) {
+		WRITE_ONCE(ps->helped_period, now + ps->boost.period);
+		WRITE_ONCE(ps->helped, 0);
+	}
+	if (READ_ONCE(ps->helped) >= PV_SCHED_MAX_HELPED)
+		return false;
+
+	WRITE_ONCE(ps->helped, READ_ONCE(ps->helped) + 1);
+	return true;
 }
 
 /* Store what a guest wants for one of its vCPUs, and see to it. */
@@ -565,8 +612,12 @@ static void pv_sched_request(struct kvm_vcpu *vcpu, struct kvm_vcpu *target,
 	struct kvm_vcpu_pv_sched *ps = target->pv_sched;
 	struct pv_sched_task *ts;
 
+	if (READ_ONCE(ps->request) != req.word)
+		pv_sched_count_change(ps);
 	WRITE_ONCE(ps->request, req.word);
 	kvm_make_request(KVM_REQ_PV_SCHED, target);
+	/* Pairs with the barrier in __kvm_pv_sched_out(). */
+	smp_mb__after_atomic();
 	target->stat.generic.pv_sched_params++;
 	trace_kvm_pv_sched_params(target->vcpu_id, req.policy, req.priority);
 
@@ -581,7 +632,9 @@ static void pv_sched_request(struct kvm_vcpu *vcpu, struct kvm_vcpu *target,
 	ts = rcu_dereference(ps->task);
 	if (ts && READ_ONCE(ts->vcpu) == ps &&
 	    READ_ONCE(ts->where) == PV_SCHED_OUT && !READ_ONCE(ts->boosted) &&
-	    (req.policy == SCHED_FIFO || req.policy == SCHED_RR)) {
+	    !(READ_ONCE(ps->cut) & ~BIT(PV_SCHED_CUT_BOOST)) &&
+	    (req.policy == SCHED_FIFO || req.policy == SCHED_RR) &&
+	    pv_sched_may_help(ps)) {
 		target->stat.generic.pv_sched_remote_thread++;
 		pv_sched_queue(ts);
 	}
@@ -643,14 +696,14 @@ bool __kvm_pv_sched_lend(struct kvm_vcpu *vcpu, struct kvm_vcpu *target)
 	lend = ts && READ_ONCE(ts->vcpu) == target->pv_sched &&
 	       READ_ONCE(ts->where) == PV_SCHED_OUT &&
 	       READ_ONCE(target->preempted) &&
-	       task_cpu(ts->task) == raw_smp_processor_id();
-	if (lend)
-		pv_sched_acct_lend(ts);
+	       task_cpu(ts->task) == raw_smp_processor_id() &&
+	       pv_sched_acct_lend(ts);
 	rcu_read_unlock();
 	if (!lend)
 		return false;
 
-	__kvm_pv_sched_event(target, KVM_PV_SCHED_REASON_LENT);
+	pv_sched_count(target, KVM_PV_SCHED_REASON_LENT);
+	pv_sched_notify(target);
 	/* Both are at p_max now: go behind the other. */
 	yield();
 	return true;

@@ -29,6 +29,9 @@
 /* Changes on request in one rt period; a guest that wants more gets none. */
 #define PV_SCHED_MAX_CHANGES	1024
 
+/* Requests of siblings in one boost period that a booster is woken for. */
+#define PV_SCHED_MAX_HELPED	16
+
 /* How long a spinning vCPU hands its boost to a sibling. */
 #define PV_SCHED_LEND_NS	(50 * NSEC_PER_USEC)
 
@@ -67,6 +70,7 @@ struct kvm_vcpu_pv_sched {
 	unsigned long reasons;
 	unsigned long cut;
 	u64 request;
+	bool entered;
 
 	/* Under task->acct. */
 	struct pv_sched_budget boost;
@@ -76,11 +80,17 @@ struct kvm_vcpu_pv_sched {
 	/* Changes on request in the rt period that ends then. */
 	u64 changes_end;
 	unsigned int changes;
+
+	/* Requests of siblings that had help, in the boost period so far. */
+	u64 helped_period;
+	unsigned int helped;
 };
 
 /* Where the thread of a vCPU is. */
 enum pv_sched_where {
 	PV_SCHED_USER,
+	/* On its way into the guest for the first time. */
+	PV_SCHED_FIRST,
 	PV_SCHED_IN,
 	PV_SCHED_OUT,
 };
@@ -110,7 +120,6 @@ struct pv_sched_task {
 
 	/* The vCPU it works for.  Written under lock and acct. */
 	struct kvm_vcpu_pv_sched *vcpu;
-	u32 p_max;
 	int where;
 	/* p_max was applied, or is not above the thread's own priority. */
 	bool boosted;
@@ -150,6 +159,22 @@ static inline bool pv_sched_rt(const struct pv_sched_attr *a)
 	return a->policy == SCHED_FIFO || a->policy == SCHED_RR;
 }
 
+/*
+ * Would children of a raised thread be better off than it is by itself?
+ * Reset-on-fork makes them ordinary tasks.  Lend such a thread nothing while
+ * it is in user space.
+ */
+static inline bool pv_sched_modest(struct pv_sched_task *ts)
+{
+	return ts->own.policy == SCHED_IDLE || ts->own.nice > 0;
+}
+
+static inline bool pv_sched_too_many_changes(struct kvm_vcpu_pv_sched *ps)
+{
+	return READ_ONCE(ps->changes) > PV_SCHED_MAX_CHANGES &&
+	       ktime_get_mono_fast_ns() < READ_ONCE(ps->changes_end);
+}
+
 /* pv_sched_task.c */
 struct pv_sched_task *pv_sched_task_get(void);
 void pv_sched_task_put(struct pv_sched_task *ts);
@@ -163,12 +188,13 @@ void pv_sched_acct_init(struct pv_sched_task *ts);
 void pv_sched_acct_run(struct pv_sched_task *ts);
 void pv_sched_acct_stop(struct pv_sched_task *ts);
 void pv_sched_acct_linger(struct pv_sched_task *ts);
-void pv_sched_acct_lend(struct pv_sched_task *ts);
+bool pv_sched_acct_lend(struct pv_sched_task *ts);
+bool pv_sched_acct_may_raise(struct pv_sched_task *ts);
 void pv_sched_acct_level(struct pv_sched_task *ts, enum pv_sched_level level);
 bool pv_sched_acct_lingered(struct pv_sched_task *ts);
 void pv_sched_acct_cpu_init(void);
 void pv_sched_acct_cpu(u64 begin);
-bool pv_sched_acct_cpu_empty(void);
+bool pv_sched_acct_cpu_empty(int cpu);
 
 /* pv_sched_worker.c */
 int pv_sched_worker_create(struct kvm_pv_sched_vm *vm);

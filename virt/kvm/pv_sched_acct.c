@@ -45,8 +45,8 @@ void pv_sched_acct_cpu_init(void)
 
 static u64 pv_sched_cpu_limit(void)
 {
-	return min(READ_ONCE(pv_sched_cpu_budget_us) * NSEC_PER_USEC,
-		   (u64)PV_SCHED_CPU_PERIOD_NS);
+	return clamp(READ_ONCE(pv_sched_cpu_budget_us) * NSEC_PER_USEC,
+		     (u64)NSEC_PER_MSEC, (u64)PV_SCHED_CPU_PERIOD_NS);
 }
 
 /* Charge a CPU.  Return what is left there, and when more comes back. */
@@ -74,12 +74,11 @@ void pv_sched_acct_cpu(u64 begin)
 	pv_sched_cpu_charge(raw_smp_processor_id(), now, now - begin, &next);
 }
 
-bool pv_sched_acct_cpu_empty(void)
+bool pv_sched_acct_cpu_empty(int cpu)
 {
 	u64 next;
 
-	return !pv_sched_cpu_charge(raw_smp_processor_id(),
-				    ktime_get_mono_fast_ns(), 0, &next);
+	return !pv_sched_cpu_charge(cpu, ktime_get_mono_fast_ns(), 0, &next);
 }
 
 /*
@@ -148,8 +147,10 @@ static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 	changed |= pv_sched_cut(ps, PV_SCHED_CUT_BOOST, ps->boost.empty);
 	changed |= pv_sched_cut(ps, PV_SCHED_CUT_CPU, !left);
 
-	if (ps->changes > PV_SCHED_MAX_CHANGES)
-		changed |= now >= ps->changes_end;
+	if (ps->changes > PV_SCHED_MAX_CHANGES && now >= ps->changes_end) {
+		ps->changes = 0;
+		changed = true;
+	}
 	if (ps->lent_until && now >= ps->lent_until) {
 		ps->lent_until = 0;
 		clear_bit(KVM_PV_SCHED_REASON_LENT, &ps->reasons);
@@ -279,12 +280,11 @@ void pv_sched_acct_stop(struct pv_sched_task *ts)
 
 /*
  * The thread returns to user space, or an event finds it there.  Its loan ends
- * a little later, or at once if its children would be better off than it is by
- * itself: reset-on-fork makes them ordinary tasks.
+ * a little later.
  */
 void pv_sched_acct_linger(struct pv_sched_task *ts)
 {
-	bool modest = ts->own.policy == SCHED_IDLE || ts->own.nice > 0;
+	bool modest = pv_sched_modest(ts);
 	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 
@@ -299,18 +299,45 @@ void pv_sched_acct_linger(struct pv_sched_task *ts)
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }
 
-/* A sibling hands its boost over, for a slice of time. */
-void pv_sched_acct_lend(struct pv_sched_task *ts)
+/*
+ * A sibling hands its boost over, for a slice of time.  Return false if there
+ * is nothing that the vCPU could be given.
+ */
+bool pv_sched_acct_lend(struct pv_sched_task *ts)
 {
 	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
+	bool lend;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
-	if (ts->vcpu) {
+	lend = ts->vcpu && !ts->vcpu->cut;
+	if (lend) {
+		set_bit(KVM_PV_SCHED_REASON_LENT, &ts->vcpu->reasons);
 		ts->vcpu->lent_until = now + PV_SCHED_LEND_NS;
 		pv_sched_acct_arm(ts, now);
 	}
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
+
+	return lend;
+}
+
+/*
+ * Is there time left to raise a thread?  The host CPU's may have been used up
+ * by others; the timer has the reasons looked at when some is back.
+ */
+bool pv_sched_acct_may_raise(struct pv_sched_task *ts)
+{
+	u64 now = ktime_get_mono_fast_ns();
+	unsigned long flags;
+	bool may;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	if (pv_sched_acct_charge(ts, now))
+		pv_sched_acct_arm(ts, now);
+	may = ts->vcpu && !ts->vcpu->cut;
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+
+	return may;
 }
 
 bool pv_sched_acct_lingered(struct pv_sched_task *ts)

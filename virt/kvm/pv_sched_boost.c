@@ -6,8 +6,10 @@
  * event comes in hard interrupt context, or under the run queue's lock, a
  * thread of the host CPU on which the vCPU's thread is queued does it.
  *
- * Such a booster is above every thread that it raises, by one, and no higher:
- * host tasks above p_max do not pay for a guest that they outrank.
+ * A booster is above every thread that it raises, by one: host tasks above all
+ * VMs' p_max do not pay for guests that they outrank.  It does not go lower for
+ * a VM with a lower p_max, or a host task between the two would hold up what is
+ * queued behind for another VM.  Its time is on the account of the host CPU.
  */
 #include <linux/cpu.h>
 #include <linux/percpu.h>
@@ -35,8 +37,8 @@ static DEFINE_MUTEX(pv_sched_booster_lock);
 static unsigned int pv_sched_users[MAX_RT_PRIO];
 static bool pv_sched_booster_registered;
 
-/* The priority at which boosters wait: fit for any VM there is. */
-static u32 pv_sched_idle_priority = 1;
+/* The priority of the boosters: one above the highest p_max in use. */
+static u32 pv_sched_priority = 1;
 
 static void pv_sched_booster_set(struct task_struct *task, u32 priority)
 {
@@ -117,23 +119,15 @@ static void pv_sched_booster_do(struct llist_node *node)
 {
 	struct pv_sched_task *ts = llist_entry(node, struct pv_sched_task,
 					       node);
+	u64 begin = ktime_get_mono_fast_ns();
 
 	clear_bit(0, &ts->queued);
 	/* What comes from here on is queued anew; see what came before. */
 	smp_mb__after_atomic();
 	pv_sched_apply(ts);
 	pv_sched_task_put(ts);
-}
-
-static u32 pv_sched_booster_need(struct llist_node *node)
-{
-	struct pv_sched_task *ts;
-	u32 need = 1;
-
-	llist_for_each_entry(ts, node, node)
-		need = max(need, READ_ONCE(ts->p_max) + 1);
-
-	return need;
+	/* Whoever makes events at a high rate makes work here. */
+	pv_sched_acct_cpu(begin);
 }
 
 static int pv_sched_booster_should_run(unsigned int cpu)
@@ -152,10 +146,6 @@ static void pv_sched_booster_fn(unsigned int cpu)
 	if (!b->todo)
 		b->todo = llist_reverse_order(llist_del_all(&b->work));
 
-	/* Woken for one VM, it need not do the work at another's priority. */
-	if (b->todo)
-		pv_sched_booster_set(current, pv_sched_booster_need(b->todo));
-
 	for (n = 0; b->todo && n < PV_SCHED_BATCH; n++) {
 		node = b->todo;
 		b->todo = node->next;
@@ -164,16 +154,19 @@ static void pv_sched_booster_fn(unsigned int cpu)
 
 	if (pv_sched_booster_should_run(cpu))
 		yield();
-	else
-		pv_sched_booster_set(current,
-				     READ_ONCE(pv_sched_idle_priority));
 }
 
 static void pv_sched_booster_unpark(unsigned int cpu)
 {
 	struct pv_sched_booster *b = per_cpu_ptr(&pv_sched_boosters, cpu);
+	u32 priority;
 
-	pv_sched_booster_set(current, READ_ONCE(pv_sched_idle_priority));
+	/* A VM may come or go meanwhile, and has set the ones it saw. */
+	do {
+		priority = READ_ONCE(pv_sched_priority);
+		pv_sched_booster_set(current, priority);
+	} while (priority != READ_ONCE(pv_sched_priority));
+
 	WRITE_ONCE(b->parked, false);
 }
 
@@ -207,6 +200,7 @@ static void pv_sched_booster_cleanup(unsigned int cpu, bool online)
 {
 	struct pv_sched_booster *b = per_cpu_ptr(&pv_sched_boosters, cpu);
 
+	WRITE_ONCE(b->parked, true);
 	pv_sched_booster_do_all(b->todo);
 	b->todo = NULL;
 	pv_sched_booster_do_all(llist_del_all(&b->work));
@@ -240,7 +234,7 @@ static int pv_sched_booster_register(void)
 	return r;
 }
 
-/* Have all boosters wait at one above the highest p_max in use. */
+/* Have all boosters run at one above the highest p_max in use. */
 static void pv_sched_booster_update(void)
 {
 	struct task_struct *task;
@@ -253,7 +247,7 @@ static void pv_sched_booster_update(void)
 		if (pv_sched_users[priority - 1])
 			break;
 	}
-	WRITE_ONCE(pv_sched_idle_priority, priority);
+	WRITE_ONCE(pv_sched_priority, priority);
 
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
@@ -289,6 +283,10 @@ void pv_sched_booster_put(u32 p_max)
 
 void pv_sched_booster_exit(void)
 {
-	if (pv_sched_booster_registered)
-		smpboot_unregister_percpu_thread(&pv_sched_threads);
+	if (!pv_sched_booster_registered)
+		return;
+
+	smpboot_unregister_percpu_thread(&pv_sched_threads);
+	/* The vendor module may come back. */
+	pv_sched_booster_registered = false;
 }

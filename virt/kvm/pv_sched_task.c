@@ -27,6 +27,8 @@ struct pv_sched_want {
 	struct pv_sched_attr attr;
 	enum pv_sched_level level;
 	bool boost;
+	/* There is a reason to boost, but no right. */
+	bool denied;
 };
 
 /* All of a thread's attributes that a loan disturbs. */
@@ -100,6 +102,10 @@ static bool pv_sched_honour(struct pv_sched_task *ts,
 	    rank > pv_sched_rank(&ts->applied))
 		return true;
 
+	/* No loan makes a nice value lower, so that is checked as without. */
+	if (!pv_sched_rt(set) && ts->own.policy != SCHED_IDLE)
+		return true;
+
 	return pv_sched_rt(set) && limit.priority &&
 	       rank <= pv_sched_rank(&limit);
 }
@@ -136,6 +142,10 @@ static bool pv_sched_learn(struct pv_sched_task *ts)
 		ts->applied = now.attr;
 		return true;
 	}
+
+	/* Only a fair policy has a slack to set. */
+	if (!pv_sched_rt(&now.attr) && !pv_sched_rt(&ts->applied))
+		ts->own_slack = now.slack;
 
 	/* The flag was set by the loan; clearing it takes a right. */
 	ts->flag_lost = !now.reset_on_fork;
@@ -185,17 +195,6 @@ static u32 pv_sched_limit(struct pv_sched_task *ts)
 		     task_rlimit(ts->task, RLIMIT_RTPRIO));
 }
 
-static bool pv_sched_too_many_changes(struct kvm_vcpu_pv_sched *ps)
-{
-	u64 now = ktime_get_mono_fast_ns();
-
-	if (now >= ps->changes_end) {
-		ps->changes_end = now + ps->rt.period;
-		ps->changes = 0;
-	}
-	return ps->changes > PV_SCHED_MAX_CHANGES;
-}
-
 /* What the guest's own request asks for, within the VM's bounds. */
 static void pv_sched_want_request(struct pv_sched_task *ts, u32 limit,
 				  struct pv_sched_want *want)
@@ -237,16 +236,20 @@ static void pv_sched_want(struct pv_sched_task *ts, struct pv_sched_want *want)
 	want->attr = ts->own;
 	want->level = PV_SCHED_OWN;
 	want->boost = false;
+	want->denied = false;
 
 	if (!ps || !pv_sched_vm_enabled(ps->vm))
 		return;
 	if ((READ_ONCE(ts->task->flags) & PF_EXITING) ||
-	    fatal_signal_pending(ts->task))
+	    fatal_signal_pending(ts->task)) {
+		want->denied = true;
 		return;
+	}
 	if (user && pv_sched_acct_lingered(ts))
 		return;
 
 	limit = pv_sched_limit(ts);
+	want->denied = READ_ONCE(ps->reasons) && !limit;
 	if (READ_ONCE(ps->reasons) && limit && !READ_ONCE(ps->cut)) {
 		want->boost = true;
 		want->attr.policy = SCHED_FIFO;
@@ -322,7 +325,7 @@ static void __pv_sched_apply(struct pv_sched_task *ts)
 	}
 
 	pv_sched_want(ts, &want);
-	if (ts->boosted && !want.boost) {
+	if (ts->boosted && !want.boost && !want.denied) {
 		/*
 		 * Announce that the boost ends before looking again whether it
 		 * may: an event either is seen by the second look or sees the
@@ -347,14 +350,12 @@ static void __pv_sched_apply(struct pv_sched_task *ts)
 		return;
 	}
 
-	/* Boosts have a budget; this is for what the guest may ask at will. */
-	if (ts->vcpu && !want.boost && level != PV_SCHED_BOOSTED)
-		ts->vcpu->changes++;
 	ts->lent = lend;
 	ts->applied = want.attr;
 out:
 	pv_sched_acct_level(ts, want.level);
-	WRITE_ONCE(ts->boosted, want.boost);
+	/* Events need not ask again for what they do not get. */
+	WRITE_ONCE(ts->boosted, want.boost || want.denied);
 }
 
 /*
@@ -425,7 +426,6 @@ void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
 		__pv_sched_apply(ts);
 	}
 	ts->unlimited = pv_sched_unlimited(ps->vm);
-	WRITE_ONCE(ts->p_max, ps->vm->cfg.p_max);
 	pv_sched_set_vcpu(ts, ps);
 	rt_mutex_unlock(&ts->lock);
 }
@@ -495,6 +495,15 @@ struct pv_sched_task *pv_sched_task_get(void)
 	return ts;
 }
 
+/* Events look at the thread under RCU only. */
+static void pv_sched_task_free(struct rcu_head *rcu)
+{
+	struct pv_sched_task *ts = container_of(rcu, struct pv_sched_task, rcu);
+
+	put_task_struct(ts->task);
+	kfree(ts);
+}
+
 void pv_sched_task_put(struct pv_sched_task *ts)
 {
 	if (!refcount_dec_and_test(&ts->refs))
@@ -506,6 +515,5 @@ void pv_sched_task_put(struct pv_sched_task *ts)
 
 	hrtimer_cancel(&ts->timer);
 	irq_work_sync(&ts->irq_work);
-	put_task_struct(ts->task);
-	kfree_rcu(ts, rcu);
+	call_rcu(&ts->rcu, pv_sched_task_free);
 }

@@ -12,17 +12,31 @@
 
 #include "pv_sched.h"
 
-/* Have a kernel thread that injects for the VM run above its vCPUs. */
-void __kvm_pv_sched_set_thread(struct kvm *kvm, struct task_struct *task)
+static void pv_sched_set_thread(struct kvm *kvm, struct task_struct *task,
+				bool raised)
 {
-	bool enabled = kvm_pv_sched_enabled(kvm);
 	struct sched_attr attr = {
 		.size		= sizeof(attr),
-		.sched_policy	= enabled ? SCHED_FIFO : SCHED_NORMAL,
-		.sched_priority	= enabled ? kvm->pv_sched->cfg.p_max + 1 : 0,
+		.sched_policy	= raised ? SCHED_FIFO : SCHED_NORMAL,
+		.sched_priority	= raised ? kvm->pv_sched->cfg.p_max + 1 : 0,
 	};
 
 	sched_setattr_nocheck(task, &attr);
+}
+
+/* Have a kernel thread that injects for the VM run above its vCPUs. */
+void __kvm_pv_sched_set_thread(struct kvm *kvm, struct task_struct *task)
+{
+	pv_sched_set_thread(kvm, task, kvm_pv_sched_enabled(kvm));
+}
+
+static void pv_sched_worker_limit(struct kvm *kvm)
+{
+	bool raised = kvm_pv_sched_enabled(kvm) &&
+		      !pv_sched_acct_cpu_empty(raw_smp_processor_id());
+
+	if (raised != (current->policy == SCHED_FIFO))
+		pv_sched_set_thread(kvm, current, raised);
 }
 
 static void pv_sched_work_fn(struct kthread_work *kwork)
@@ -31,6 +45,8 @@ static void pv_sched_work_fn(struct kthread_work *kwork)
 		container_of(kwork, struct kvm_pv_sched_work, work);
 	u64 begin = ktime_get_mono_fast_ns();
 
+	/* Without time left on this CPU it is an ordinary thread. */
+	pv_sched_worker_limit(work->kvm);
 	work->fn(work);
 	pv_sched_acct_cpu(begin);
 }
@@ -43,18 +59,13 @@ void __kvm_pv_sched_init_work(struct kvm_pv_sched_work *work,
 }
 
 /*
- * Queue work from any context but NMI.  Return false if it has to go another
- * way: the VM has no worker, or the host CPU has no time left for it.
+ * Queue work from any context but NMI.  Once there is a worker all of it goes
+ * there, in order: two threads that inject the same edge could lose it.
  */
-bool __kvm_pv_sched_queue_work(struct kvm *kvm, struct kvm_pv_sched_work *work)
+void __kvm_pv_sched_queue_work(struct kvm *kvm, struct kvm_pv_sched_work *work)
 {
-	struct kvm_pv_sched_vm *vm = kvm->pv_sched;
-
-	if (!pv_sched_vm_enabled(vm) || pv_sched_acct_cpu_empty())
-		return false;
-
-	kthread_queue_work(vm->worker, &work->work);
-	return true;
+	work->kvm = kvm;
+	kthread_queue_work(kvm->pv_sched->worker, &work->work);
 }
 
 void __kvm_pv_sched_flush_work(struct kvm_pv_sched_work *work)

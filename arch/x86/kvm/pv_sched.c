@@ -169,6 +169,19 @@ void __kvm_x86_pv_sched_irq(struct kvm_vcpu *vcpu, u8 vector)
 		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
 }
 
+/*
+ * The local APIC accepted an interrupt.  If the vCPU was fast and has taken it
+ * already, that was an event by itself, and the guest may be done with it.
+ */
+void __kvm_x86_pv_sched_accepted(struct kvm_vcpu *vcpu, u8 vector)
+{
+	u32 irr = kvm_lapic_get_reg(vcpu->arch.apic,
+				    APIC_IRR + (vector >> 5) * 0x10);
+
+	if (irr & BIT(vector & 31))
+		__kvm_x86_pv_sched_irq(vcpu, vector);
+}
+
 static bool pv_sched_timer_boosts(struct kvm_vcpu *vcpu)
 {
 	u32 lvtt = kvm_lapic_get_reg(vcpu->arch.apic, APIC_LVTT);
@@ -217,6 +230,47 @@ static u8 pv_sched_xen_vector(struct kvm_vcpu *vcpu)
 void __kvm_x86_pv_sched_xen(struct kvm_vcpu *vcpu)
 {
 	__kvm_x86_pv_sched_irq(vcpu, pv_sched_xen_vector(vcpu));
+}
+
+#ifdef CONFIG_KVM_HYPERV
+static bool pv_sched_stimer_boosts(struct kvm_vcpu *vcpu, unsigned int index)
+{
+	struct kvm_vcpu_hv *hv = to_hv_vcpu(vcpu);
+	union hv_stimer_config config = hv->stimer[index].config;
+	u64 sint;
+
+	if (config.direct_mode)
+		return kvm_pv_sched_vector_boosts(vcpu->kvm,
+						  config.apic_vector);
+
+	sint = atomic64_read(&hv->synic.sint[config.sintx]);
+	return !(sint & HV_SYNIC_SINT_MASKED) &&
+	       kvm_pv_sched_vector_boosts(vcpu->kvm,
+					  sint & HV_SYNIC_SINT_VECTOR_MASK);
+}
+
+void __kvm_x86_pv_sched_stimer(struct kvm_vcpu *vcpu, unsigned int index)
+{
+	if (pv_sched_stimer_boosts(vcpu, index))
+		__kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
+}
+#endif
+
+static bool pv_sched_stimers_boost(struct kvm_vcpu *vcpu)
+{
+#ifdef CONFIG_KVM_HYPERV
+	unsigned int i;
+
+	if (!kvm_hv_has_stimer_pending(vcpu))
+		return false;
+
+	for_each_set_bit(i, to_hv_vcpu(vcpu)->stimer_pending_bitmap,
+			 HV_SYNIC_STIMER_COUNT) {
+		if (pv_sched_stimer_boosts(vcpu, i))
+			return true;
+	}
+#endif
+	return false;
 }
 
 void __kvm_x86_pv_sched_injected(struct kvm_vcpu *vcpu,
@@ -285,9 +339,13 @@ static bool pv_sched_irq_pending(struct kvm_vcpu *vcpu)
 
 	if (apic_has_pending_timer(vcpu) && pv_sched_timer_boosts(vcpu))
 		return true;
-	if (kvm_xen_timer_enabled(vcpu) && kvm_xen_has_pending_timer(vcpu))
+	if (kvm_xen_timer_enabled(vcpu) && kvm_xen_has_pending_timer(vcpu) &&
+	    kvm_pv_sched_vector_boosts(vcpu->kvm, pv_sched_xen_vector(vcpu)))
 		return true;
-	if (kvm_hv_has_stimer_pending(vcpu))
+	if (pv_sched_stimers_boost(vcpu))
+		return true;
+	if (kvm_test_request(KVM_REQ_APF_READY, vcpu) &&
+	    kvm_pv_sched_vector_boosts(vcpu->kvm, vcpu->arch.apf.vec))
 		return true;
 
 	return pv_sched_irr_boosts(vcpu) || pv_sched_extint_boosts(vcpu);
@@ -358,16 +416,31 @@ static u64 pv_sched_timer_cycles(struct kvm_vcpu *vcpu)
 bool __kvm_x86_pv_sched_wait_timer(struct kvm_vcpu *vcpu)
 {
 	u64 requests = READ_ONCE(vcpu->requests);
+	struct kvm_timer *ktimer;
+	u64 left, longest;
 
-	if (!lapic_in_kernel(vcpu) ||
-	    !atomic_read(&vcpu->arch.apic->lapic_timer.pending) ||
-	    vcpu->arch.apic->lapic_timer.early_tscdeadline !=
-	    vcpu->arch.apic->lapic_timer.expired_tscdeadline)
+	if (!lapic_in_kernel(vcpu))
 		return true;
 
-	while (pv_sched_timer_cycles(vcpu)) {
+	ktimer = &vcpu->arch.apic->lapic_timer;
+	if (!ktimer->early_tscdeadline || !atomic_read(&ktimer->pending) ||
+	    ktimer->timer_mode != APIC_LVT_TIMER_TSCDEADLINE ||
+	    ktimer->early_tscdeadline != ktimer->expired_tscdeadline)
+		return true;
+
+	ktimer->early_tscdeadline = 0;
+
+	/* If the TSC was written meanwhile, the deadline can be anywhere. */
+	longest = nsec_to_cycles(vcpu, kvm_pv_sched_early_ns(vcpu) +
+				       NSEC_PER_USEC);
+
+	while ((left = pv_sched_timer_cycles(vcpu))) {
+		if (left > longest)
+			break;
 		if (need_resched() || signal_pending(current) ||
 		    READ_ONCE(vcpu->requests) & ~requests) {
+			/* Do not begin early again, but have it in time. */
+			ktimer->early_tscdeadline = ktimer->tscdeadline;
 			kvm_lapic_rearm_timer(vcpu);
 			return false;
 		}

@@ -10,6 +10,8 @@ int kvm_x86_pv_sched_hypercall(struct kvm_vcpu *vcpu, unsigned long nr,
 bool __kvm_x86_pv_sched_xen_hypercall(struct kvm_vcpu *vcpu);
 
 void __kvm_x86_pv_sched_irq(struct kvm_vcpu *vcpu, u8 vector);
+void __kvm_x86_pv_sched_accepted(struct kvm_vcpu *vcpu, u8 vector);
+void __kvm_x86_pv_sched_stimer(struct kvm_vcpu *vcpu, unsigned int index);
 void __kvm_x86_pv_sched_timer(struct kvm_vcpu *vcpu);
 void __kvm_x86_pv_sched_pic(struct kvm_vcpu *vcpu);
 void __kvm_x86_pv_sched_xen(struct kvm_vcpu *vcpu);
@@ -23,7 +25,14 @@ static inline bool kvm_x86_pv_sched_xen_hypercall(struct kvm_vcpu *vcpu)
 	return kvm_has_pv_sched(vcpu) && __kvm_x86_pv_sched_xen_hypercall(vcpu);
 }
 
-/* An interrupt was accepted; any context but NMI. */
+/* The local APIC accepted an interrupt; any context but NMI. */
+static inline void kvm_x86_pv_sched_accepted(struct kvm_vcpu *vcpu, u8 vector)
+{
+	if (kvm_has_pv_sched(vcpu))
+		__kvm_x86_pv_sched_accepted(vcpu, vector);
+}
+
+/* An interrupt waits for the vCPU elsewhere; any context but NMI. */
 static inline void kvm_x86_pv_sched_irq(struct kvm_vcpu *vcpu, u8 vector)
 {
 	if (kvm_has_pv_sched(vcpu))
@@ -44,10 +53,12 @@ static inline void kvm_x86_pv_sched_xen(struct kvm_vcpu *vcpu)
 		__kvm_x86_pv_sched_xen(vcpu);
 }
 
-/* A SynIC timer fired; which vector it sends is decided later. */
-static inline void kvm_x86_pv_sched_stimer(struct kvm_vcpu *vcpu)
+/* A SynIC timer fired. */
+static inline void kvm_x86_pv_sched_stimer(struct kvm_vcpu *vcpu,
+					   unsigned int index)
 {
-	kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
+	if (kvm_has_pv_sched(vcpu))
+		__kvm_x86_pv_sched_stimer(vcpu, index);
 }
 
 /* The local APIC's timer expired. */

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <linux/sysinfo.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "kvm_test_harness.h"
@@ -391,6 +392,7 @@ static pid_t start_victim(unsigned long size)
 	pid_t pid = fork();
 
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		be_victim(v, size);
 		_exit(1);
 	}

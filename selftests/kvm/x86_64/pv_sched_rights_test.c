@@ -5,6 +5,7 @@
  */
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "kvm_test_harness.h"
@@ -281,6 +282,7 @@ static long bare_syscall(long nr, long a, long b, long c)
 
 static int run_in_other_process(void *fd)
 {
+	bare_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
 	for (;;)
 		bare_syscall(SYS_ioctl, (long)fd, KVM_RUN, 0);
 	return 0;
@@ -394,6 +396,7 @@ static pid_t attack_process(struct attack *a)
 
 	be_above();
 	be_nobody();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	attack(a);
 	_exit(0);
 }

@@ -70,7 +70,8 @@ static char *steps[DELAY_MAX_STEPS] = {
 	"pv_sched_task_get",
 	"pv_sched_task_put",
 };
-module_param_array(steps, charp, NULL, 0444);
+static unsigned int nr_given;
+module_param_array(steps, charp, &nr_given, 0444);
 MODULE_PARM_DESC(steps, "where to wait, instead of the usual places");
 
 static unsigned int max_us = 50;
@@ -220,7 +221,7 @@ static void delay_remove_all(void)
 
 static int __init delay_init(void)
 {
-	unsigned int i, placed = 0;
+	unsigned int i, placed = 0, nr = nr_given ?: DELAY_MAX_STEPS;
 	struct delay_step *s;
 	int cpu;
 
@@ -232,7 +233,7 @@ static int __init delay_init(void)
 	if (!delay_steps)
 		return -ENOMEM;
 
-	for (i = 0; i < DELAY_MAX_STEPS && steps[i]; i++) {
+	for (i = 0; i < nr && steps[i]; i++) {
 		s = &delay_steps[i];
 		s->met = alloc_percpu(unsigned long);
 		if (!s->met) {

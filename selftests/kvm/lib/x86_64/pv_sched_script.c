@@ -35,6 +35,22 @@ static void guest_outb(u16 port, u8 value)
 	asm volatile("outb %1, %0" : : "d"(port), "a"(value));
 }
 
+/*
+ * To be called where the guest spins.  Bochs looks for the host's interrupts in
+ * a guest only after an instruction that writes IF: one that was entered with
+ * IF clear, and spins, would never be left.
+ */
+static void guest_relax(void)
+{
+	u64 flags;
+
+	/* Below the red zone. */
+	asm volatile("lea -128(%%rsp), %%rsp; pushfq; pop %0; lea 128(%%rsp), %%rsp"
+		     : "=r"(flags));
+	if (!(flags & SCRIPT_RFLAGS_IF))
+		asm volatile("cli");
+}
+
 static struct script_state *guest_state(void)
 {
 	struct script_state *st;
@@ -86,7 +102,7 @@ static void guest_point(struct script_state *st, u64 prio)
 	p->begin = rdtsc();
 	WRITE_ONCE(st->point, st->point + 1);
 	while (READ_ONCE(st->passed) < st->point)
-		;
+		guest_relax();
 	p->end = rdtsc();
 }
 
@@ -126,6 +142,7 @@ static void guest_lock(struct script_state *st, bool yield)
 		if (!holder)
 			return;
 		cpu_relax();
+		guest_relax();
 		if (yield && ++i % 64 == 0)
 			kvm_hypercall(KVM_HC_SCHED_YIELD, holder - 1, 0, 0, 0);
 	}
@@ -147,7 +164,7 @@ static void guest_busy(u64 ns)
 	u64 end = rdtsc() + script_ns_to_tsc(ns);
 
 	while (rdtsc() < end)
-		;
+		guest_relax();
 }
 
 /* From the lowest to the highest and back, as fast as it goes. */
