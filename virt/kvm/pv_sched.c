@@ -50,9 +50,8 @@ void __kvm_pv_sched_init(void)
 
 void __kvm_pv_sched_exit(void)
 {
+	pv_sched_tasks_exit();
 	pv_sched_booster_exit();
-	/* Wait for pv_sched_task_free(). */
-	rcu_barrier();
 }
 
 bool __kvm_pv_sched_enabled(struct kvm *kvm)
@@ -336,7 +335,8 @@ static bool pv_sched_busy(struct kvm_vcpu_pv_sched *ps,
 {
 	union pv_sched_request req = { .word = READ_ONCE(ps->request) };
 
-	return READ_ONCE(ps->reasons) || req.valid || READ_ONCE(ts->lent);
+	return READ_ONCE(ps->reasons) || req.valid || READ_ONCE(ts->lent) ||
+	       pv_sched_moved(ts);
 }
 
 void __kvm_pv_sched_sync(struct kvm_vcpu *vcpu)

@@ -126,7 +126,9 @@ struct pv_sched_task {
 
 	/* Under lock. */
 	bool lent;
+	unsigned int lent_rank;
 	bool flag_lost;
+	bool held;
 	bool unlimited;
 	struct pv_sched_attr own;
 	struct pv_sched_attr applied;
@@ -139,6 +141,7 @@ struct pv_sched_task {
 	enum pv_sched_level level;
 	u64 since;
 	u64 linger;
+	u64 returned;
 	u64 cpu_left;
 	u64 cpu_next;
 	struct hrtimer timer;
@@ -153,6 +156,14 @@ static inline bool pv_sched_vm_enabled(struct kvm_pv_sched_vm *vm)
 {
 	return vm && READ_ONCE(vm->enabled);
 }
+
+/*
+ * How often to look whether a thread keeps what was taken back from it, see
+ * pv_sched_honour(): at first, and later on.
+ */
+#define PV_SCHED_GUARD_NS	(10 * NSEC_PER_MSEC)
+#define PV_SCHED_GUARD_FIRST_NS	NSEC_PER_SEC
+#define PV_SCHED_GUARD_LATER_NS	NSEC_PER_SEC
 
 static inline bool pv_sched_rt(const struct pv_sched_attr *a)
 {
@@ -169,6 +180,15 @@ static inline bool pv_sched_modest(struct pv_sched_task *ts)
 	return ts->own.policy == SCHED_IDLE || ts->own.nice > 0;
 }
 
+/* Has somebody changed a thread to which nothing is lent, but has been? */
+static inline bool pv_sched_moved(struct pv_sched_task *ts)
+{
+	return READ_ONCE(ts->lent_rank) && !READ_ONCE(ts->lent) &&
+	       (READ_ONCE(ts->task->policy) != READ_ONCE(ts->own.policy) ||
+		READ_ONCE(ts->task->rt_priority) !=
+		READ_ONCE(ts->own.priority));
+}
+
 static inline bool pv_sched_too_many_changes(struct kvm_vcpu_pv_sched *ps)
 {
 	return READ_ONCE(ps->changes) > PV_SCHED_MAX_CHANGES &&
@@ -180,6 +200,8 @@ struct pv_sched_task *pv_sched_task_get(void);
 void pv_sched_task_put(struct pv_sched_task *ts);
 void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps);
 void pv_sched_detach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps);
+void pv_sched_release(struct pv_sched_task *ts);
+void pv_sched_tasks_exit(void);
 void pv_sched_apply(struct pv_sched_task *ts);
 bool pv_sched_try_apply(struct pv_sched_task *ts);
 
@@ -188,6 +210,7 @@ void pv_sched_acct_init(struct pv_sched_task *ts);
 void pv_sched_acct_run(struct pv_sched_task *ts);
 void pv_sched_acct_stop(struct pv_sched_task *ts);
 void pv_sched_acct_linger(struct pv_sched_task *ts);
+void pv_sched_acct_guard(struct pv_sched_task *ts);
 bool pv_sched_acct_lend(struct pv_sched_task *ts);
 bool pv_sched_acct_may_raise(struct pv_sched_task *ts);
 void pv_sched_acct_level(struct pv_sched_task *ts, enum pv_sched_level level);

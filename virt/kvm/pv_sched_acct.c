@@ -131,8 +131,10 @@ static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 			ns = now - ts->since;
 		ts->since = now;
 	}
+	changed = pv_sched_moved(ts);
 	if (!ps)
-		return false;
+		return changed ||
+		       now - ts->returned >= PV_SCHED_GUARD_FIRST_NS;
 
 	pv_sched_budget_charge(&ps->rt, now, ns);
 	pv_sched_budget_charge(&ps->boost, now, boosted ? ns : 0);
@@ -168,6 +170,9 @@ static u64 pv_sched_acct_next(struct pv_sched_task *ts, u64 now)
 	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
 	u64 next = ~0ULL, left;
 
+	if (ts->returned && ts->level == PV_SCHED_OWN)
+		next = now + (now - ts->returned < PV_SCHED_GUARD_FIRST_NS ?
+			      PV_SCHED_GUARD_NS : PV_SCHED_GUARD_LATER_NS);
 	if (!ps)
 		return next;
 
@@ -176,7 +181,7 @@ static u64 pv_sched_acct_next(struct pv_sched_task *ts, u64 now)
 		if (ts->level == PV_SCHED_BOOSTED)
 			left = min(left, pv_sched_budget_left(&ps->boost));
 		if (left)
-			next = now + left;
+			next = min(next, now + left);
 	}
 	if (test_bit(PV_SCHED_CUT_RT, &ps->cut))
 		next = min(next, pv_sched_budget_next(&ps->rt));
@@ -299,6 +304,18 @@ void pv_sched_acct_linger(struct pv_sched_task *ts)
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }
 
+/* The thread works for no vCPU any more: watch it from now on. */
+void pv_sched_acct_guard(struct pv_sched_task *ts)
+{
+	u64 now = ktime_get_mono_fast_ns();
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ts->acct, flags);
+	ts->returned = now;
+	pv_sched_acct_arm(ts, now);
+	raw_spin_unlock_irqrestore(&ts->acct, flags);
+}
+
 /*
  * A sibling hands its boost over, for a slice of time.  Return false if there
  * is nothing that the vCPU could be given.
@@ -360,6 +377,8 @@ void pv_sched_acct_level(struct pv_sched_task *ts, enum pv_sched_level level)
 	now = ktime_get_mono_fast_ns();
 	raw_spin_lock_irqsave(&ts->acct, flags);
 	pv_sched_acct_commit(ts, now);
+	if (level == PV_SCHED_OWN)
+		ts->returned = now;
 	ts->level = level;
 	pv_sched_acct_arm(ts, now);
 	raw_spin_unlock_irqrestore(&ts->acct, flags);

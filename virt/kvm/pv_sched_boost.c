@@ -125,6 +125,8 @@ static void pv_sched_booster_do(struct llist_node *node)
 	/* What comes from here on is queued anew; see what came before. */
 	smp_mb__after_atomic();
 	pv_sched_apply(ts);
+	if (READ_ONCE(ts->held))
+		pv_sched_release(ts);
 	pv_sched_task_put(ts);
 	/* Whoever makes events at a high rate makes work here. */
 	pv_sched_acct_cpu(begin);

@@ -14,6 +14,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <uapi/linux/sched/types.h>
 
 #include <trace/events/kvm_pv_sched.h>
@@ -22,6 +23,7 @@
 
 static DEFINE_HASHTABLE(pv_sched_tasks, 7);
 static DEFINE_SPINLOCK(pv_sched_tasks_lock);
+static atomic_t pv_sched_nr_tasks;
 
 struct pv_sched_want {
 	struct pv_sched_attr attr;
@@ -83,10 +85,14 @@ static void pv_sched_read(struct task_struct *p, struct pv_sched_snapshot *s)
 }
 
 /*
- * Is a value that was set from outside, during a loan, the thread's new own
- * value?  The scheduler asks for no right to set what is not above the present
- * priority, and that was lent: honour only what would have been allowed
- * without the loan, or what is above the loan and thus took a right.
+ * Is a value that was set from outside the thread's new own value?  The
+ * scheduler asks for no right to set what is not above the present priority,
+ * and that may be lent: honour only what would have been allowed without any
+ * loan, or what is above all loans and thus took a right.
+ *
+ * That holds for all of a thread's life after its first loan.  The scheduler
+ * checks the right without a lock, sets the value later, and does not look
+ * again: what is found now may have been checked during a loan long ago.
  */
 static bool pv_sched_honour(struct pv_sched_task *ts,
 			    const struct pv_sched_attr *set)
@@ -98,8 +104,7 @@ static bool pv_sched_honour(struct pv_sched_task *ts,
 	};
 	unsigned int rank = pv_sched_rank(set);
 
-	if (rank <= pv_sched_rank(&ts->own) ||
-	    rank > pv_sched_rank(&ts->applied))
+	if (rank <= pv_sched_rank(&ts->own) || rank > READ_ONCE(ts->lent_rank))
 		return true;
 
 	/* No loan makes a nice value lower, so that is checked as without. */
@@ -134,6 +139,14 @@ static bool pv_sched_learn(struct pv_sched_task *ts)
 		ts->lent = false;
 		ts->own = now.attr;
 		return false;
+	}
+
+	if (!ts->lent && !pv_sched_honour(ts, &now.attr)) {
+		/* Taken, not owned.  Treat it as lent, and so take it back. */
+		ts->lent = true;
+		ts->flag_lost = false;
+		ts->applied = now.attr;
+		return true;
 	}
 
 	if (!ts->lent) {
@@ -345,6 +358,9 @@ static void __pv_sched_apply(struct pv_sched_task *ts)
 	/* Count time from before a loan begins until after it has ended. */
 	if (want.level > level)
 		pv_sched_acct_level(ts, want.level);
+	if (want.level != PV_SCHED_OWN)
+		WRITE_ONCE(ts->lent_rank, max(ts->lent_rank,
+					      pv_sched_rank(&want.attr)));
 	if (pv_sched_set_attr(ts, &want.attr, lend)) {
 		pv_sched_acct_level(ts, level);
 		return;
@@ -430,15 +446,41 @@ void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
 	rt_mutex_unlock(&ts->lock);
 }
 
-/* The thread works for the vCPU no more: it gets its own attributes back. */
+/*
+ * The thread works for the vCPU no more: it gets its own attributes back.
+ * Watch it for a while, lest it gets away with what pv_sched_honour() refuses.
+ */
 void pv_sched_detach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
 {
 	rt_mutex_lock(&ts->lock);
 	if (ts->vcpu == ps) {
 		pv_sched_set_vcpu(ts, NULL);
 		__pv_sched_apply(ts);
+		if (ts->lent_rank && !ts->held &&
+		    !(READ_ONCE(ts->task->flags) & PF_EXITING)) {
+			ts->held = true;
+			refcount_inc(&ts->refs);
+			pv_sched_acct_guard(ts);
+		}
 	}
 	rt_mutex_unlock(&ts->lock);
+}
+
+/* End the watch over a thread that works for no vCPU any more. */
+void pv_sched_release(struct pv_sched_task *ts)
+{
+	bool held;
+
+	rt_mutex_lock(&ts->lock);
+	held = ts->held && !ts->vcpu &&
+	       ktime_get_mono_fast_ns() - ts->returned >=
+	       PV_SCHED_GUARD_FIRST_NS;
+	if (held)
+		ts->held = false;
+	rt_mutex_unlock(&ts->lock);
+
+	if (held)
+		pv_sched_task_put(ts);
 }
 
 static struct pv_sched_task *pv_sched_task_find(struct task_struct *task)
@@ -462,6 +504,7 @@ static struct pv_sched_task *pv_sched_task_alloc(struct task_struct *task)
 	if (!ts)
 		return NULL;
 
+	atomic_inc(&pv_sched_nr_tasks);
 	ts->task = get_task_struct(task);
 	refcount_set(&ts->refs, 1);
 	rt_mutex_init(&ts->lock);
@@ -504,6 +547,13 @@ static void pv_sched_task_free(struct rcu_head *rcu)
 	kfree(ts);
 }
 
+/* No VM is left: wait until the last thread is watched no more. */
+void pv_sched_tasks_exit(void)
+{
+	wait_var_event(&pv_sched_nr_tasks, !atomic_read(&pv_sched_nr_tasks));
+	rcu_barrier();
+}
+
 void pv_sched_task_put(struct pv_sched_task *ts)
 {
 	if (!refcount_dec_and_test(&ts->refs))
@@ -515,5 +565,7 @@ void pv_sched_task_put(struct pv_sched_task *ts)
 
 	hrtimer_cancel(&ts->timer);
 	irq_work_sync(&ts->irq_work);
+	if (atomic_dec_and_test(&pv_sched_nr_tasks))
+		wake_up_var(&pv_sched_nr_tasks);
 	call_rcu(&ts->rcu, pv_sched_task_free);
 }

@@ -67,7 +67,7 @@ static void test_alone(void)
 	v = &s.vcpus[0];
 	sibling = &s.vcpus[1];
 	SCRIPT(v->st->main, READY, OP(WAIT, 1), OP(BUSY, 100 * MS));
-	SCRIPT(v->st->a, EOI, BOOST, BOOST, BOOST, BOOST, DONE);
+	SCRIPT(v->st->a, EOI, BOOST, BOOST, DONE);
 	SCRIPT(sibling->st->main, READY, OP(POINT, 0));
 
 	sched_trace_start(trace);
@@ -90,7 +90,7 @@ static void test_alone(void)
 		       script_tsc_to_us(before), script_tsc_to_us(during),
 		       script_tsc_to_us(v->st->done - v->st->entry),
 		       script_tsc_to_us(after));
-	ok &= before && !during && after && script_check(v, trace, 4) &&
+	ok &= before && !during && after && script_check(v, trace, 2) &&
 	      script_restored(v);
 
 	script_release(sibling);
@@ -146,8 +146,7 @@ static void test_lock(bool yield)
 	script_vm_destroy(&s);
 }
 
-/* A vCPU that was stressed is as good as new. */
-static bool responds(struct script_vm *s, struct script_vcpu *v)
+static bool try_interrupt(struct script_vm *s, struct script_vcpu *v)
 {
 	bool ok, ended;
 
@@ -176,6 +175,21 @@ static bool responds(struct script_vm *s, struct script_vcpu *v)
 	sched_trace_stop(trace);
 	TEST_ASSERT(ended, "The guest hangs");
 	return ok && script_check(v, trace, 2) && script_restored(v);
+}
+
+/* A vCPU that was stressed is as good as new, once its budgets came back. */
+static bool responds(struct script_vm *s, struct script_vcpu *v)
+{
+	bool ok;
+	int i;
+
+	for (i = 0; i < SCRIPT_TRIES; i++) {
+		sched_load_sleep(200 * MS);
+		ok = try_interrupt(s, v);
+		if (ok || !script_stalled(v))
+			break;
+	}
+	return ok;
 }
 
 /* What is set, not what waiters for a lock lend on top of it. */
@@ -218,7 +232,7 @@ static void test_stress(void)
 	int i, n;
 
 	/* Room for the samples of responds(). */
-	cfg.boost_budget_ns = 50 * MS;
+	cfg.boost_budget_ns = 80 * MS;
 	cfg.boost_period_ns = 100 * MS;
 	begin(&s, 4, &cfg);
 	for (i = 0; i < 4; i++)
@@ -260,12 +274,8 @@ static void test_stress(void)
 	}
 	result(ok, "4 vCPUs set each other's parameters");
 
-	/* Budgets that were used up come back. */
-	sched_load_sleep(200 * MS);
-	for (ok = true, i = 0; i < 4; i++) {
+	for (ok = true, i = 0; i < 4; i++)
 		ok &= responds(&s, &s.vcpus[i]);
-		sched_load_sleep(100 * MS);
-	}
 	result(ok, "and are boosted as before");
 	script_vm_destroy(&s);
 }

@@ -179,6 +179,7 @@ void script_hole_fill(struct script_vm *s);
 	script_load(array, (const u64 []){ __VA_ARGS__ },		\
 		    sizeof((const u64 []){ __VA_ARGS__ }))
 void script_load(u64 *to, const u64 *ops, size_t size);
+/* After a moment in which budgets come back. */
 void script_clear(struct script_vcpu *v);
 
 void script_go(struct script_vcpu *v);

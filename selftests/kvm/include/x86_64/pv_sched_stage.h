@@ -70,7 +70,9 @@ struct stage {
 	struct sched_load middle;
 	u64 delay_ns;
 	u64 event;
+	u64 filled;		/* when the missing page came */
 	u64 middle_stopped;
+	bool late;
 	int fd;
 };
 

@@ -90,7 +90,8 @@ struct kvm_vcpu *pv_sched_vcpu_add(struct kvm_vm *vm, u32 id)
 
 /*
  * Guest: do what the host asks for, one thing after the other.  Do not use
- * PAUSE, as a raised vCPU that spins hands its boost to a sibling.
+ * PAUSE, as a raised vCPU that spins hands its boost to a sibling.  CLI, which
+ * changes nothing here, has Bochs look for interrupts of the host.
  */
 void pv_sched_guest(u64 id)
 {
@@ -99,7 +100,7 @@ void pv_sched_guest(u64 id)
 
 	for (n = 1; ; n++) {
 		while (__atomic_load_n(&box->asked, __ATOMIC_ACQUIRE) != n)
-			;
+			asm volatile("cli");
 
 		box->ret = box->fn(box->args[0], box->args[1], box->args[2],
 				   box->args[3]);
