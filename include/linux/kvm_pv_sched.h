@@ -69,9 +69,11 @@ static inline bool kvm_has_pv_sched(struct kvm_vcpu *vcpu)
 /* The feature is on in the VM, or was: what must not change with it. */
 static inline bool kvm_uses_pv_sched(struct kvm *kvm)
 {
+	if (!IS_ENABLED(CONFIG_HAVE_KVM_PV_SCHED))
+		return false;
+
 	/* Pairs with the release in pv_sched_enable(). */
-	return IS_ENABLED(CONFIG_HAVE_KVM_PV_SCHED) &&
-	       smp_load_acquire(&kvm->pv_sched);
+	return smp_load_acquire(&kvm->pv_sched);
 }
 
 static inline void kvm_pv_sched_init(void)

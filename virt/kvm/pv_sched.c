@@ -41,8 +41,8 @@
 
 void __kvm_pv_sched_init(void)
 {
-	BUILD_BUG_ON(KVM_PV_SCHED_IRQ != BIT(KVM_PV_SCHED_REASON_IRQ));
-	BUILD_BUG_ON(KVM_PV_SCHED_NMI != BIT(KVM_PV_SCHED_REASON_NMI));
+	BUILD_BUG_ON(BIT(KVM_PV_SCHED_REASON_IRQ) != KVM_PV_SCHED_IRQ);
+	BUILD_BUG_ON(BIT(KVM_PV_SCHED_REASON_NMI) != KVM_PV_SCHED_NMI);
 	BUILD_BUG_ON(sizeof(union pv_sched_request) != sizeof(u64));
 
 	pv_sched_acct_cpu_init();

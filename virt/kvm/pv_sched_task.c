@@ -339,13 +339,13 @@ static void __pv_sched_apply(struct pv_sched_task *ts)
 
 	pv_sched_want(ts, &want);
 	if (ts->boosted && !want.boost && !want.denied) {
+		WRITE_ONCE(ts->boosted, false);
 		/*
 		 * Announce that the boost ends before looking again whether it
 		 * may: an event either is seen by the second look or sees the
 		 * announcement.  Pairs with the barrier in
 		 * __kvm_pv_sched_event().
 		 */
-		WRITE_ONCE(ts->boosted, false);
 		smp_mb();
 		pv_sched_want(ts, &want);
 	}

@@ -32,10 +32,11 @@ void __kvm_pv_sched_set_thread(struct kvm *kvm, struct task_struct *task)
 
 static void pv_sched_worker_limit(struct kvm *kvm)
 {
+	bool is_raised = current->policy == SCHED_FIFO;
 	bool raised = kvm_pv_sched_enabled(kvm) &&
 		      !pv_sched_acct_cpu_empty(raw_smp_processor_id());
 
-	if (raised != (current->policy == SCHED_FIFO))
+	if (raised != is_raised)
 		pv_sched_set_thread(kvm, current, raised);
 }
 

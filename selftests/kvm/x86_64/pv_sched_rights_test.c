@@ -409,7 +409,11 @@ static void *attack_thread(void *arg)
 	return NULL;
 }
 
-/* The guest rises and falls meanwhile, in each way there is. */
+/*
+ * The guest rises and falls meanwhile, in each way there is.  A call that the
+ * kernel has allowed may do its work when the thread is lowered already, so
+ * that it takes a moment until that is undone.
+ */
 static void be_attacked(struct pv_sched_one *self, struct attack *a)
 {
 	int i;
@@ -429,13 +433,13 @@ static void be_attacked(struct pv_sched_one *self, struct attack *a)
 				      KVM_PV_SCHED_IRQ, 0, 0, 0);
 		}
 		pv_sched_ask(self->vcpu, SCHED_NORMAL, 0);
-		pv_sched_own_assert(self->thread.tid, &self->own, "attacked");
+		pv_sched_own_wait(self->thread.tid, &self->own, "attacked");
 	}
 
 	pv_sched_ask(self->vcpu, SCHED_FIFO, 99);
 	pv_sched_disable(self->vm);
-	pv_sched_own_assert(self->thread.tid, &self->own,
-			    "attacked, and disabled");
+	pv_sched_own_wait(self->thread.tid, &self->own,
+			  "attacked, and disabled");
 	pv_sched_thread_kick(&self->thread);
 	WRITE_ONCE(a->stop, true);
 }

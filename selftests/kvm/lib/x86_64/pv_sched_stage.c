@@ -10,6 +10,8 @@
 #define STAGE_MAX_DELAY_NS	1000000000
 /* How early a timer may be by rounding. */
 #define STAGE_ROUNDING_NS	2000
+/* How early a timer may raise a thread, as the VMM allows it. */
+#define STAGE_EARLY_NS		100000
 /*
  * For how long the middle one may run on after the event: much longer than it
  * takes to raise a thread in an emulated machine, unless that stands still.
@@ -182,6 +184,24 @@ static bool stage_seen_at(const struct sched_trace_event *e, const char *what)
 	return false;
 }
 
+/* A vCPU that halts sleeps raised; any other one waits for an event. */
+static bool stage_check_before(struct stage *st, enum stage_state state)
+{
+	u64 early = script_ns_to_tsc(STAGE_EARLY_NS);
+	struct script_vcpu *v = stage_vcpu(st);
+	struct sched_trace_prios seen;
+
+	seen = sched_trace_prios(st->trace, v->tid, v->st->ready,
+				 st->event - early);
+	if (state == STAGE_HALTED || seen.highest >= SCRIPT_OWN ||
+	    !seen.samples)
+		return true;
+
+	ksft_print_msg("before the event: prio %d instead of %d\n",
+		       seen.highest, SCRIPT_OWN);
+	return false;
+}
+
 static bool stage_check_middle(struct stage *st)
 {
 	struct script_state *guest = stage_vcpu(st)->st;
@@ -242,6 +262,7 @@ static bool stage_check(struct stage *st, enum stage_state state)
 	bool ok;
 
 	ok = script_check(v, st->trace, 2);
+	ok &= stage_check_before(st, state);
 	if (ok && stage_contended(state))
 		ok = stage_check_contended(st, state);
 	if (v->st->entry + early < st->event) {
