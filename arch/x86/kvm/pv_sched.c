@@ -259,14 +259,18 @@ void __kvm_x86_pv_sched_stimer(struct kvm_vcpu *vcpu, unsigned int index)
 static bool pv_sched_stimers_boost(struct kvm_vcpu *vcpu)
 {
 #ifdef CONFIG_KVM_HYPERV
+	struct kvm_vcpu_hv_stimer *stimer;
 	unsigned int i;
 
 	if (!kvm_hv_has_stimer_pending(vcpu))
 		return false;
 
+	/* Those that are to be armed are marked as well. */
 	for_each_set_bit(i, to_hv_vcpu(vcpu)->stimer_pending_bitmap,
 			 HV_SYNIC_STIMER_COUNT) {
-		if (pv_sched_stimer_boosts(vcpu, i))
+		stimer = &to_hv_vcpu(vcpu)->stimer[i];
+		if (stimer->exp_time && !hrtimer_active(&stimer->timer) &&
+		    pv_sched_stimer_boosts(vcpu, i))
 			return true;
 	}
 #endif

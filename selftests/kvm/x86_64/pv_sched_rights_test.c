@@ -409,11 +409,7 @@ static void *attack_thread(void *arg)
 	return NULL;
 }
 
-/*
- * The guest rises and falls meanwhile, in each way there is.  A call that the
- * kernel has allowed may do its work when the thread is lowered already, so
- * that it takes a moment until that is undone.
- */
+/* A call that was allowed before may do its work when nothing is lent. */
 static void be_attacked(struct pv_sched_one *self, struct attack *a)
 {
 	int i;
