@@ -142,7 +142,6 @@ struct pv_sched_task {
 	u64 since;
 	u64 linger;
 	u64 returned;
-	u64 cpu_left;
 	u64 cpu_next;
 	struct hrtimer timer;
 

@@ -66,6 +66,26 @@ static u64 pv_sched_cpu_charge(int cpu, u64 now, u64 ns, u64 *next)
 	return left;
 }
 
+/*
+ * What is left of a CPU's budget, without a lock: it may be used up before the
+ * caller looks again, and is charged then.
+ */
+static u64 pv_sched_cpu_left(int cpu)
+{
+	struct pv_sched_cpu *c = per_cpu_ptr(&pv_sched_cpus, cpu);
+	u64 used = READ_ONCE(c->budget.used);
+	u64 limit = pv_sched_cpu_limit();
+
+	return used < limit ? limit - used : 0;
+}
+
+static bool pv_sched_cpu_is_empty(int cpu)
+{
+	struct pv_sched_cpu *c = per_cpu_ptr(&pv_sched_cpus, cpu);
+
+	return READ_ONCE(c->budget.empty) || !pv_sched_cpu_left(cpu);
+}
+
 /* Charge this CPU for what a worker did since @begin. */
 void pv_sched_acct_cpu(u64 begin)
 {
@@ -112,6 +132,25 @@ static bool pv_sched_cut(struct kvm_vcpu_pv_sched *ps, enum pv_sched_cut which,
 	return true;
 }
 
+/* Charge all budgets.  Return true if one of them begins or ends a cut. */
+static bool pv_sched_acct_use(struct pv_sched_task *ts, u64 now, u64 ns,
+			      bool boosted)
+{
+	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
+	bool changed;
+	u64 left;
+
+	pv_sched_budget_charge(&ps->rt, now, ns);
+	pv_sched_budget_charge(&ps->boost, now, boosted ? ns : 0);
+	left = pv_sched_cpu_charge(task_cpu(ts->task), now, ns, &ts->cpu_next);
+
+	changed = pv_sched_cut(ps, PV_SCHED_CUT_RT, ps->rt.empty);
+	changed |= pv_sched_cut(ps, PV_SCHED_CUT_BOOST, ps->boost.empty);
+	changed |= pv_sched_cut(ps, PV_SCHED_CUT_CPU, !left);
+
+	return changed;
+}
+
 /*
  * Charge what was used until @now and look which budgets are empty.  Return
  * true if the thread's attributes have to be looked at again.
@@ -122,7 +161,7 @@ static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 	struct kvm_vcpu_stat_generic *stat;
 	bool boosted = ts->level == PV_SCHED_BOOSTED;
 	bool changed = false;
-	u64 ns = 0, left;
+	u64 ns = 0;
 
 	lockdep_assert_held(&ts->acct);
 
@@ -136,18 +175,13 @@ static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 		return changed ||
 		       now - ts->returned >= PV_SCHED_GUARD_FIRST_NS;
 
-	pv_sched_budget_charge(&ps->rt, now, ns);
-	pv_sched_budget_charge(&ps->boost, now, boosted ? ns : 0);
-	left = pv_sched_cpu_charge(task_cpu(ts->task), now, ns, &ts->cpu_next);
-	ts->cpu_left = left;
-
-	stat = &ps->vcpu->stat.generic;
-	stat->pv_sched_raised_ns += ns;
-	stat->pv_sched_boosted_ns += boosted ? ns : 0;
-
-	changed |= pv_sched_cut(ps, PV_SCHED_CUT_RT, ps->rt.empty);
-	changed |= pv_sched_cut(ps, PV_SCHED_CUT_BOOST, ps->boost.empty);
-	changed |= pv_sched_cut(ps, PV_SCHED_CUT_CPU, !left);
+	/* Budgets change by use, or if what is missing comes back. */
+	if (ns || ps->cut || pv_sched_cpu_is_empty(task_cpu(ts->task))) {
+		stat = &ps->vcpu->stat.generic;
+		stat->pv_sched_raised_ns += ns;
+		stat->pv_sched_boosted_ns += boosted ? ns : 0;
+		changed |= pv_sched_acct_use(ts, now, ns, boosted);
+	}
 
 	if (ps->changes > PV_SCHED_MAX_CHANGES && now >= ps->changes_end) {
 		ps->changes = 0;
@@ -177,7 +211,8 @@ static u64 pv_sched_acct_next(struct pv_sched_task *ts, u64 now)
 		return next;
 
 	if (ts->since && ts->level != PV_SCHED_OWN) {
-		left = min(ts->cpu_left, pv_sched_budget_left(&ps->rt));
+		left = min(pv_sched_cpu_left(task_cpu(ts->task)),
+			   pv_sched_budget_left(&ps->rt));
 		if (ts->level == PV_SCHED_BOOSTED)
 			left = min(left, pv_sched_budget_left(&ps->boost));
 		if (left)
@@ -347,6 +382,9 @@ bool pv_sched_acct_may_raise(struct pv_sched_task *ts)
 	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
 	bool may;
+
+	if (!pv_sched_cpu_is_empty(task_cpu(ts->task)))
+		return true;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
 	if (pv_sched_acct_charge(ts, now))

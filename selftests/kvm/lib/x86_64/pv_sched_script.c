@@ -628,13 +628,14 @@ bool script_check(struct script_vcpu *v, const struct sched_trace *t,
 bool script_stalled(struct script_vcpu *v)
 {
 	struct script_point *p = v->st->points;
-	u64 i;
+	u64 i, ns;
 
 	for (i = 0; i < v->st->point; i++) {
-		if (p[i].end - p[i].begin < script_ns_to_tsc(SCRIPT_STALL_NS))
+		ns = script_tsc_to_us((p[i].end ?: rdtsc()) - p[i].begin) * 1000;
+		if (ns < SCRIPT_STALL_NS)
 			continue;
 		ksft_print_msg("the machine stood still for %lu ms\n",
-			       script_tsc_to_us(p[i].end - p[i].begin) / 1000);
+			       ns / 1000000);
 		return true;
 	}
 	return false;
