@@ -23,6 +23,11 @@
 
 #include "pv_sched_budget.h"
 
+/* What a guest may ask for at most. */
+#define PV_SCHED_POLICIES (BIT(SCHED_NORMAL) | BIT(SCHED_FIFO) |	\
+			   BIT(SCHED_RR) | BIT(SCHED_BATCH) |		\
+			   BIT(SCHED_IDLE))
+
 /* How long a thread in user space keeps what it was lent. */
 #define PV_SCHED_LINGER_NS	NSEC_PER_MSEC
 
