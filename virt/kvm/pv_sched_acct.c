@@ -160,7 +160,7 @@ static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 	struct kvm_vcpu_pv_sched *ps = ts->vcpu;
 	struct kvm_vcpu_stat_generic *stat;
 	bool boosted = ts->level == PV_SCHED_BOOSTED;
-	bool changed = false;
+	bool changed;
 	u64 ns = 0;
 
 	lockdep_assert_held(&ts->acct);
@@ -192,7 +192,7 @@ static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 		clear_bit(KVM_PV_SCHED_REASON_LENT, &ps->reasons);
 		changed = true;
 	}
-	if (ts->linger)
+	if (ts->linger && ts->level != PV_SCHED_OWN)
 		changed |= now >= ts->linger;
 
 	return changed;

@@ -135,9 +135,9 @@ static bool pv_sched_learn(struct pv_sched_task *ts)
 
 	pv_sched_read(ts->task, &now);
 
+	/* Keep what is known as its own: the foreign one cannot be restored. */
 	if (pv_sched_foreign(&now.attr)) {
 		ts->lent = false;
-		ts->own = now.attr;
 		return false;
 	}
 
