@@ -136,7 +136,9 @@ static void fill_defaults(struct kvm_pv_sched *cfg)
 	cfg->boost_period_ns = cfg->boost_period_ns ?: PV_SCHED_BOOST_PERIOD_NS;
 	cfg->rt_budget_ns = cfg->rt_budget_ns ?: PV_SCHED_RT_BUDGET_NS;
 	cfg->rt_period_ns = cfg->rt_period_ns ?: PV_SCHED_RT_PERIOD_NS;
-	cfg->early_ns = cfg->early_ns ?: PV_SCHED_EARLY_NS;
+	if (!cfg->early_ns)
+		cfg->early_ns = access("/sys/kernel/realtime", F_OK) ?
+				PV_SCHED_EARLY_NS : PV_SCHED_EARLY_RT_NS;
 }
 
 static void expect_error(int r, int error, const char *what)
