@@ -64,7 +64,7 @@ enum script_op {
 	SCRIPT_PIC,		/* lines 0 and 1, from that vector on */
 	SCRIPT_DISARM,
 	SCRIPT_BUSY,		/* for that many nanoseconds */
-	SCRIPT_REPEAT,		/* the script, until the host lets it go on */
+	SCRIPT_REPEAT,		/* from that operation on, until let go on */
 	SCRIPT_FLOOD,		/* that vCPU with parameters, until then */
 	SCRIPT_LOCK,		/* the VM's spinlock; 1: yield to its holder */
 	SCRIPT_UNLOCK,

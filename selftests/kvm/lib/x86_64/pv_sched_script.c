@@ -258,7 +258,7 @@ static void guest_run(struct script_state *st, const u64 *begin)
 			break;
 		case SCRIPT_REPEAT:
 			if (!READ_ONCE(st->passed))
-				ops = begin - 1;
+				ops = begin + arg - 1;
 			break;
 		case SCRIPT_FLOOD:
 			guest_flood(st, arg);
