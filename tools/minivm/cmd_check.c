@@ -174,12 +174,12 @@ static void check_device(void)
 	close(fd);
 }
 
+/* /sys/kernel/realtime is a distribution's patch: 6.12 itself has no such file. */
 static bool rt_kernel(void)
 {
-	char line[16];
+	struct utsname u;
 
-	return read_line("/sys/kernel/realtime", line, sizeof(line)) &&
-	       line[0] == '1';
+	return !uname(&u) && strstr(u.version, "PREEMPT_RT");
 }
 
 static void check_kernel(void)

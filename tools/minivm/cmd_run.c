@@ -232,6 +232,7 @@ int cmd_run(int argc, char **argv)
 	if ((vm.set_policy || vm.pv) && mlockall(MCL_CURRENT | MCL_FUTURE))
 		warn(errno, "raise RLIMIT_MEMLOCK (ulimit -l)",
 		     "cannot lock memory, page faults will add latency");
+	vm_prefault(&vm);
 	start_vcpus(argv[0]);
 
 	/* vCPUs end the process themselves; here only signals do. */

@@ -19,6 +19,18 @@
 #define KVM_FEATURE_PV_SCHED	30
 #endif
 
+/* Headers may be older than the kernel. */
+#ifndef KVM_PRE_FAULT_MEMORY
+struct kvm_pre_fault_memory {
+	__u64 gpa;
+	__u64 size;
+	__u64 flags;
+	__u64 padding[5];
+};
+
+#define KVM_PRE_FAULT_MEMORY _IOWR(KVMIO, 0xd5, struct kvm_pre_fault_memory)
+#endif
+
 /*
  * Exit codes.  The guest's own lie below 64, those of the tool are the ones
  * of sysexits.h, so that a script can tell them apart.
@@ -134,6 +146,7 @@ struct vm {
 int kvm_open(const char *device);
 void vm_memory(struct vm *vm);
 void vm_create(struct vm *vm);
+void vm_prefault(struct vm *vm);
 void vm_boot_info(struct vm *vm, char *const *args, int nr_args);
 void vcpu_create(struct vcpu *vcpu);
 void vcpu_run(struct vcpu *vcpu) __attribute__((noreturn));

@@ -81,6 +81,22 @@ void vm_create(struct vm *vm)
 		pv_sched_enable(vm->fd, &vm->pv_sched);
 }
 
+/*
+ * Map memory for the vCPUs as well.  Where the guest's own page tables are
+ * shadowed that is not to be had, and older kernels cannot do it: then the
+ * guest waits once for each page.
+ */
+void vm_prefault(struct vm *vm)
+{
+	struct kvm_pre_fault_memory range = { .size = vm->mem_size };
+
+	while (range.size) {
+		if (ioctl(vm->vcpus[0].fd, KVM_PRE_FAULT_MEMORY, &range) &&
+		    errno != EINTR && errno != EAGAIN)
+			return;
+	}
+}
+
 static uint64_t *low(struct vm *vm, uint64_t addr)
 {
 	return (uint64_t *)(vm->mem + addr);
