@@ -17,7 +17,7 @@
 #define P_MAX		50
 
 /* What a process that is killed has to give back. */
-#define BALLAST		(512UL << 20)
+#define BALLAST		(128UL << 20)
 
 static void set_slack(pid_t tid, u64 slack)
 {

@@ -17,8 +17,10 @@
  * takes to raise a thread in an emulated machine, unless that stands still.
  */
 #define STAGE_LATE_US		20000
+/* In which a thread that sleeps is raised, or never. */
+#define STAGE_RAISE_MS		500
 /* What is raised in user space has a millisecond to enter KVM_RUN. */
-#define STAGE_USER_TRIES	16
+#define STAGE_USER_TRIES	48
 #define STAGE_USER_MS		100
 /* Nobody samples during that millisecond. */
 #define STAGE_USER_LONG_NS	5000000
@@ -128,6 +130,11 @@ static bool stage_handled(struct stage *st, bool contended, u64 *count)
 	return sched_load_count(&st->middle) != *count;
 }
 
+static bool stage_is_raised(struct script_vcpu *v)
+{
+	return pv_sched_getattr(v->tid).sched_priority == SCRIPT_P_MAX;
+}
+
 static void stage_fire_self(void *arg)
 {
 	struct stage *st = arg;
@@ -139,7 +146,6 @@ static void stage_fire_self(void *arg)
 static void stage_fire(struct stage *st, enum stage_state state)
 {
 	struct script_vcpu *v = stage_vcpu(st);
-	int i;
 
 	if (state == STAGE_SELF) {
 		v->call = stage_fire_self;
@@ -165,11 +171,10 @@ static void stage_fire(struct stage *st, enum stage_state state)
 	if (state != STAGE_BLOCKED)
 		return;
 
-	/* Long after the event the page comes. */
+	/* The event raises it asleep; then the page comes. */
 	while (rdtsc() < st->event)
 		sched_load_yield();
-	for (i = 0; i < 3; i++)
-		sched_load_yield();
+	SCHED_LOAD_POLL(stage_is_raised(v), STAGE_RAISE_MS);
 	st->filled = rdtsc();
 	script_hole_fill(&st->vm);
 }
