@@ -28,7 +28,7 @@
 
 #include "workload.h"
 
-#define MAX_EVENTS	65536
+#define MAX_EVENTS	131072
 #define WINDOW_NS	100000000ULL
 #define SETTLE_NS	5000000ULL
 

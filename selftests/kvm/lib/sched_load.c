@@ -19,6 +19,7 @@
 
 #define LOAD_YIELD_NS		300000
 #define LOAD_TIMEOUT_MS		10000
+#define LOAD_SPIN_MS		15000
 #define LOAD_FAIR_SERVER	\
 	"/sys/kernel/debug/sched/fair_server/cpu%d/runtime"
 #define LOAD_CAP		\
@@ -148,6 +149,22 @@ char sched_load_state(pid_t tid)
 	return p ? p[2] : 'X';
 }
 
+/*
+ * Spin until told to stop.  A test that dies cannot do that, and to die it needs
+ * the CPU for ordinary tasks: end after a while in any case.
+ */
+static void load_spin(struct sched_load *l)
+{
+	u64 end = sched_load_now_ms() + LOAD_SPIN_MS;
+
+	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
+		if (__atomic_add_fetch(&l->count, 1, __ATOMIC_RELEASE) % 4096)
+			continue;
+		if (sched_load_now_ms() >= end)
+			return;
+	}
+}
+
 static void *load_thread(void *arg)
 {
 	struct sched_load *l = arg;
@@ -164,8 +181,7 @@ static void *load_thread(void *arg)
 			;
 		if (__atomic_load_n(&l->quit, __ATOMIC_ACQUIRE))
 			return NULL;
-		while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE))
-			__atomic_fetch_add(&l->count, 1, __ATOMIC_RELEASE);
+		load_spin(l);
 	}
 }
 

@@ -15,7 +15,7 @@
 #define P_MIDDLE	20
 #define P_HIGH		60
 #define MAX_WINDOWS	4096
-#define MAX_FLOODS	1000000
+#define FLOODS		10000
 #define TRIES		8
 
 /* What the scheduler and a tick may add to a budget. */
@@ -30,6 +30,7 @@
 
 static struct sched_trace *trace;
 static struct sched_load middle, high, other;
+static u64 floods = FLOODS;
 
 /* Of a part of the trace. */
 struct share {
@@ -427,16 +428,17 @@ static void test_flood(void)
 	ok &= got_ready(flooder);
 	sched_load_start(&other);
 	share = observe(1000);
-	SCHED_LOAD_POLL(READ_ONCE(flooder->st->floods) >= MAX_FLOODS, 1000);
 	sched_load_stop(&other);
+	sched_trace_stop(trace);
+	while (READ_ONCE(flooder->st->floods) < floods && !script_idle(flooder))
+		sched_load_sleep(4 * MS);
 	script_release(flooder);
 	ok &= SCHED_LOAD_POLL(script_idle(flooder), SCRIPT_TIMEOUT_MS);
-	sched_trace_stop(trace);
 
 	got = percent(other.tid, &share, SCHED_TRACE_ANY);
 	ksft_print_msg("%lu changes; an ordinary task ran %u%% of the time\n",
 		       flooder->st->floods, got);
-	ok &= got >= 15 && flooder->st->floods > 100 && !flooder->st->error;
+	ok &= got >= 15 && flooder->st->floods >= floods && !flooder->st->error;
 	result(ok, "a flood of parameters for another vCPU");
 
 	/* An odd number of changes ended with 1, an even one with 99. */
@@ -450,8 +452,12 @@ static void test_flood(void)
 	script_vm_destroy(&s);
 }
 
+/* The argument is how many changes a flood has. */
 int main(int argc, char *argv[])
 {
+	if (argc > 1)
+		floods = strtoull(argv[1], NULL, 0);
+
 	pv_sched_require();
 	sched_load_watcher();
 	sched_load_cap("100000");

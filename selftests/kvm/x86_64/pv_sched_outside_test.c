@@ -235,6 +235,19 @@ TEST_F(outside, deadline_while_raised)
 	leave_deadline_alone(&self->one);
 }
 
+/* What was lent before and is set again is taken back, also by this way. */
+TEST_F(outside, deadline_to_what_was_lent)
+{
+	raise_guest(&self->one);
+	set_deadline(&self->one);
+	set_outside(&self->one, SCHED_FIFO, P_MAX, 0);
+	pv_sched_ask(self->one.vcpu, SCHED_NORMAL, 0);
+	pv_sched_thread_kick(&self->one.thread);
+	pv_sched_own_wait(self->one.thread.tid, &self->one.own,
+			  "after a deadline");
+	pv_sched_thread_run(&self->one.thread, self->one.vcpu);
+}
+
 TEST_F(outside, deadline_and_disable)
 {
 	raise_guest(&self->one);
