@@ -37,7 +37,7 @@
 #define FEATURE_PV_SCHED	(1U << 30)
 
 #define TIMER_VECTOR		0xec
-#define MAX_EVENTS		65536
+#define MAX_EVENTS		131072
 
 #define SCHED_NORMAL		0
 #define SCHED_FIFO		1
