@@ -57,6 +57,8 @@ bool __kvm_pv_sched_lend(struct kvm_vcpu *vcpu, struct kvm_vcpu *target);
 void __kvm_pv_sched_event(struct kvm_vcpu *vcpu,
 			  enum kvm_pv_sched_reason reason);
 void __kvm_pv_sched_set_thread(struct kvm *kvm, struct task_struct *task);
+u64 __kvm_pv_sched_begin_work(struct kvm *kvm);
+void __kvm_pv_sched_end_work(struct kvm *kvm, u64 begin);
 void __kvm_pv_sched_queue_work(struct kvm *kvm, struct kvm_pv_sched_work *work);
 void __kvm_pv_sched_flush_work(struct kvm_pv_sched_work *work);
 
@@ -199,6 +201,18 @@ static inline void kvm_pv_sched_set_thread(struct kvm *kvm,
 {
 	if (kvm_pv_sched_enabled(kvm))
 		__kvm_pv_sched_set_thread(kvm, task);
+}
+
+/* Around what such a thread does, to have it limited and charged. */
+static inline u64 kvm_pv_sched_begin_work(struct kvm *kvm)
+{
+	return kvm_uses_pv_sched(kvm) ? __kvm_pv_sched_begin_work(kvm) : 0;
+}
+
+static inline void kvm_pv_sched_end_work(struct kvm *kvm, u64 begin)
+{
+	if (kvm_uses_pv_sched(kvm))
+		__kvm_pv_sched_end_work(kvm, begin);
 }
 
 /* Do work above p_max.  False if it has to go the ordinary way. */

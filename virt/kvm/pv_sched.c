@@ -65,7 +65,8 @@ void __kvm_pv_sched_destroy_vcpu(struct kvm_vcpu *vcpu)
 /* Of the thread that runs the vCPU, for that thread. */
 static struct pv_sched_task *pv_sched_current(struct kvm_vcpu_pv_sched *ps)
 {
-	return rcu_dereference_protected(ps->task, true);
+	return rcu_dereference_protected(ps->task,
+					 lockdep_is_held(&ps->vcpu->mutex));
 }
 
 /* Is there anything that the thread may have to be given or to give back? */
@@ -139,7 +140,7 @@ void __kvm_pv_sched_leave(struct kvm_vcpu *vcpu)
 	WRITE_ONCE(ts->where, PV_SCHED_USER);
 	/*
 	 * An event either sees where the thread is and has it raised, or is
-	 * seen here.  Pairs with the barrier in __kvm_pv_sched_event().
+	 * seen here.  Pairs with the barrier in pv_sched_notify().
 	 */
 	smp_mb();
 	pv_sched_acct_linger(ts);
@@ -168,7 +169,7 @@ void __kvm_pv_sched_out(struct kvm_vcpu *vcpu, bool switched)
 	if (switched)
 		pv_sched_acct_stop(ts);
 	WRITE_ONCE(ts->where, PV_SCHED_OUT);
-	/* Pairs with the barrier in __kvm_pv_sched_event(). */
+	/* Pairs with the barrier in pv_sched_notify(). */
 	smp_mb();
 	if (kvm_test_request(KVM_REQ_PV_SCHED, vcpu) ||
 	    (READ_ONCE(ps->reasons) && !ts->boosted && !READ_ONCE(ps->cut)))
@@ -247,19 +248,27 @@ static void pv_sched_count(struct kvm_vcpu *vcpu,
 	trace_kvm_pv_sched_boost(vcpu->vcpu_id, reason);
 }
 
-/* Raise a thread that is not about to do it itself. */
-static void pv_sched_raise(struct kvm_vcpu *vcpu, struct pv_sched_task *ts)
+/* May a thread be raised that is not about to do it itself? */
+static bool pv_sched_may_raise(struct pv_sched_task *ts)
 {
 	if (READ_ONCE(ts->where) == PV_SCHED_USER) {
 		if (pv_sched_modest(ts))
-			return;
+			return false;
 		pv_sched_acct_linger(ts);
 	}
-	if (!pv_sched_acct_may_raise(ts))
-		return;
+	return pv_sched_acct_may_raise(ts);
+}
 
-	/* The scheduler asks for more than preemptible(): no softirq either. */
-	if (preemptible() && !in_interrupt() && pv_sched_try_apply(ts)) {
+/* The scheduler may take a mutex.  On PREEMPT_RT a spinlock is an RCU reader. */
+static bool pv_sched_may_sleep(void)
+{
+	return preemptible() && !in_interrupt() && !rcu_preempt_depth();
+}
+
+static void pv_sched_raise(struct kvm_vcpu *vcpu, struct pv_sched_task *ts,
+			   bool direct)
+{
+	if (direct && pv_sched_try_apply(ts)) {
 		vcpu->stat.generic.pv_sched_remote_direct++;
 		return;
 	}
@@ -272,12 +281,13 @@ static void pv_sched_raise(struct kvm_vcpu *vcpu, struct pv_sched_task *ts)
 static void pv_sched_notify(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
+	bool direct = pv_sched_may_sleep();
 	struct pv_sched_task *ts;
 	int where;
 
 	/*
 	 * Order the reason before looking at what is applied and where the
-	 * thread is.  Pairs with the barriers in __pv_sched_apply(),
+	 * thread is.  Pairs with the barriers in pv_sched_decide(),
 	 * __kvm_pv_sched_out() and __kvm_pv_sched_leave().
 	 */
 	smp_mb();
@@ -292,10 +302,20 @@ static void pv_sched_notify(struct kvm_vcpu *vcpu)
 		goto out;
 
 	where = READ_ONCE(ts->where);
-	if (where == PV_SCHED_IN || where == PV_SCHED_FIRST)
+	if (where == PV_SCHED_IN || where == PV_SCHED_FIRST) {
 		kvm_make_request(KVM_REQ_PV_SCHED, vcpu);
-	else
-		pv_sched_raise(vcpu, ts);
+		goto out;
+	}
+
+	if (!pv_sched_may_raise(ts))
+		goto out;
+	if (direct && refcount_inc_not_zero(&ts->refs)) {
+		rcu_read_unlock();
+		pv_sched_raise(vcpu, ts, true);
+		pv_sched_task_put(ts);
+		return;
+	}
+	pv_sched_raise(vcpu, ts, false);
 out:
 	rcu_read_unlock();
 }
@@ -415,49 +435,86 @@ int kvm_pv_sched_set(struct kvm_vcpu *vcpu, struct kvm_vcpu *target,
 	return 0;
 }
 
-/*
- * A vCPU spins for a sibling that cannot run, because the spinner itself was
- * raised above it on the same CPU.  Hand the boost over for a moment; directed
- * yield does not cross scheduling classes.  Return true if that was done.
- */
-bool __kvm_pv_sched_lend(struct kvm_vcpu *vcpu, struct kvm_vcpu *target)
+/* Does the sibling wait for the CPU that the caller runs on? */
+static bool pv_sched_waits_here(struct kvm_vcpu *target,
+				struct pv_sched_task *ts)
 {
-	struct kvm_vcpu_pv_sched *ps = vcpu->pv_sched;
-	struct pv_sched_task *ts;
-	bool lend;
+	return ts && READ_ONCE(ts->vcpu) == target->pv_sched &&
+	       READ_ONCE(ts->where) == PV_SCHED_OUT &&
+	       READ_ONCE(target->preempted) &&
+	       task_cpu(ts->task) == raw_smp_processor_id();
+}
 
-	if (!target->pv_sched || !kvm_pv_sched_enabled(vcpu->kvm) ||
-	    pv_sched_current(ps)->level == PV_SCHED_OWN)
-		return false;
+/*
+ * Lend a sibling that waits here a boost for a moment.  Return false if it has
+ * one anyway, and say so, or cannot have one.
+ */
+static bool pv_sched_lend(struct kvm_vcpu *target, bool *boosted)
+{
+	struct pv_sched_task *ts;
+	bool waits, lend;
 
 	rcu_read_lock();
 	ts = rcu_dereference(target->pv_sched->task);
-	lend = ts && READ_ONCE(ts->vcpu) == target->pv_sched &&
-	       READ_ONCE(ts->where) == PV_SCHED_OUT &&
-	       READ_ONCE(target->preempted) &&
-	       task_cpu(ts->task) == raw_smp_processor_id() &&
-	       pv_sched_acct_lend(ts);
+	waits = pv_sched_waits_here(target, ts);
+	*boosted = waits && READ_ONCE(ts->boosted);
+	lend = waits && !*boosted && pv_sched_acct_lend(ts);
 	rcu_read_unlock();
 	if (!lend)
 		return false;
 
 	pv_sched_count(target, KVM_PV_SCHED_REASON_LENT);
 	pv_sched_notify(target);
-	/* Both are at p_max now: go behind the other. */
+	return true;
+}
+
+static bool pv_sched_may_lend(struct kvm_vcpu *vcpu)
+{
+	return kvm_pv_sched_enabled(vcpu->kvm) &&
+	       pv_sched_current(vcpu->pv_sched)->level != PV_SCHED_OWN;
+}
+
+/*
+ * A vCPU spins for a sibling that cannot run, because the spinner itself was
+ * raised above it on the same CPU.  Have that one at p_max too, and go behind
+ * it; directed yield does not cross scheduling classes.  Return true if that
+ * was done.
+ */
+bool __kvm_pv_sched_lend(struct kvm_vcpu *vcpu, struct kvm_vcpu *target)
+{
+	bool boosted;
+
+	if (!target->pv_sched || !pv_sched_may_lend(vcpu))
+		return false;
+	if (!pv_sched_lend(target, &boosted) && !boosted)
+		return false;
+
 	yield();
 	return true;
 }
 
+/* The same for a spinner that does not say for whom: one more each time. */
 bool __kvm_pv_sched_on_spin(struct kvm_vcpu *vcpu)
 {
+	bool boosted, any = false;
 	struct kvm_vcpu *target;
 	unsigned long i;
 
+	if (!pv_sched_may_lend(vcpu))
+		return false;
+
 	kvm_for_each_vcpu(i, target, vcpu->kvm) {
-		if (target != vcpu && __kvm_pv_sched_lend(vcpu, target))
-			return true;
+		if (target == vcpu || !target->pv_sched)
+			continue;
+		if (pv_sched_lend(target, &boosted)) {
+			any = true;
+			break;
+		}
+		any |= boosted;
 	}
-	return false;
+	if (any)
+		yield();
+	return any;
 }
 
 /* Reset and INIT: the guest starts over. */

@@ -6,9 +6,9 @@
  * what it was lent.  Data goes one way: event or hypercall -> vCPU -> task ->
  * scheduler.
  *
- * Locks, outermost first: task->lock (an rt_mutex, so that whoever applies an
- * attribute inherits the priority of whoever waits for it), run queue,
- * task->acct, the budget of a host CPU.
+ * Locks, outermost first: task->self, task->lock (rt_mutexes, so that whoever
+ * applies an attribute inherits the priority of whoever waits for it), run
+ * queue, task->acct, the budget of a host CPU.
  */
 #ifndef __KVM_PV_SCHED_H
 #define __KVM_PV_SCHED_H
@@ -20,6 +20,7 @@
 #include <linux/refcount.h>
 #include <linux/rtmutex.h>
 #include <linux/sched.h>
+#include <uapi/linux/sched/types.h>
 
 #include "pv_sched_budget.h"
 
@@ -113,6 +114,24 @@ enum pv_sched_level {
 	PV_SCHED_BOOSTED,
 };
 
+struct pv_sched_want {
+	struct pv_sched_attr attr;
+	enum pv_sched_level level;
+	bool boost;
+	/* There is a reason to boost, but no right. */
+	bool denied;
+};
+
+/* From what is wanted to what the scheduler is told. */
+struct pv_sched_change {
+	struct pv_sched_want want;
+	struct sched_attr attr;
+	bool set_nice;
+	bool lend;
+	/* What it was before. */
+	enum pv_sched_level level;
+};
+
 /* A thread that runs a vCPU, or has run it last. */
 struct pv_sched_task {
 	struct task_struct *task;
@@ -120,7 +139,9 @@ struct pv_sched_task {
 	refcount_t refs;
 	struct rcu_head rcu;
 
-	/* Serializes all changes of the thread's attributes. */
+	/* Held by the thread while it changes its own attributes. */
+	struct rt_mutex self;
+	/* Serializes all changes of its attributes but for those. */
 	struct rt_mutex lock;
 
 	/* The vCPU it works for.  Written under lock and acct. */
@@ -129,10 +150,16 @@ struct pv_sched_task {
 	/* p_max was applied, or is not above the thread's own priority. */
 	bool boosted;
 
+	/* Under lock.  The thread makes this change, without the lock. */
+	struct pv_sched_change change;
+	bool changing;
+
 	/* Under lock. */
 	bool lent;
 	unsigned int lent_rank;
 	bool flag_lost;
+	/* Was lent what it has no right to have by itself. */
+	bool tempted;
 	bool held;
 	bool unlimited;
 	struct pv_sched_attr own;
@@ -155,6 +182,9 @@ struct pv_sched_task {
 	unsigned long queued;
 	struct irq_work irq_work;
 };
+
+/* pv_sched_task.c: the module is about to go. */
+bool pv_sched_leaving(void);
 
 static inline bool pv_sched_vm_enabled(struct kvm_pv_sched_vm *vm)
 {
@@ -193,6 +223,19 @@ static inline bool pv_sched_moved(struct pv_sched_task *ts)
 		READ_ONCE(ts->own.priority));
 }
 
+/*
+ * Has a thread that works for no vCPU any more been watched for long enough?  A
+ * set that was checked during a loan may come at any time later: one that was
+ * lent what it could not have set by itself is watched until it is gone.
+ */
+static inline bool pv_sched_watched(struct pv_sched_task *ts, u64 now)
+{
+	if (READ_ONCE(ts->task->flags) & PF_EXITING || pv_sched_leaving())
+		return true;
+
+	return now - ts->returned >= PV_SCHED_GUARD_FIRST_NS && !ts->tempted;
+}
+
 static inline bool pv_sched_too_many_changes(struct kvm_vcpu_pv_sched *ps)
 {
 	return READ_ONCE(ps->changes) > PV_SCHED_MAX_CHANGES &&
@@ -205,6 +248,8 @@ void pv_sched_task_put(struct pv_sched_task *ts);
 void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps);
 void pv_sched_detach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps);
 void pv_sched_release(struct pv_sched_task *ts);
+bool pv_sched_tasks_left(void);
+void pv_sched_tasks_init(void);
 void pv_sched_tasks_exit(void);
 void pv_sched_apply(struct pv_sched_task *ts);
 bool pv_sched_try_apply(struct pv_sched_task *ts);
@@ -230,6 +275,7 @@ void pv_sched_worker_destroy(struct kvm_pv_sched_vm *vm);
 /* pv_sched_boost.c */
 int pv_sched_booster_get(u32 p_max);
 void pv_sched_booster_put(u32 p_max);
+void pv_sched_booster_relax(void);
 void pv_sched_booster_exit(void);
 void pv_sched_queue(struct pv_sched_task *ts);
 

@@ -172,8 +172,7 @@ static bool pv_sched_acct_charge(struct pv_sched_task *ts, u64 now)
 	}
 	changed = pv_sched_moved(ts);
 	if (!ps)
-		return changed ||
-		       now - ts->returned >= PV_SCHED_GUARD_FIRST_NS;
+		return changed || pv_sched_watched(ts, now);
 
 	/* Budgets change by use, or if what is missing comes back. */
 	if (ns || ps->cut || pv_sched_cpu_is_empty(task_cpu(ts->task))) {
@@ -296,6 +295,9 @@ void pv_sched_acct_run(struct pv_sched_task *ts)
 	WRITE_ONCE(ts->linger, 0);
 	if (!ts->since)
 		ts->since = now;
+	/* No stretch on the CPU is longer than the budget that is compared. */
+	if (ts->level != PV_SCHED_OWN && !pv_sched_rt(&ts->own))
+		ts->task->rt.timeout = 0;
 	if (ts->level != PV_SCHED_OWN || (ts->vcpu && ts->vcpu->cut)) {
 		pv_sched_acct_commit(ts, now);
 		pv_sched_acct_arm(ts, now);
@@ -303,7 +305,10 @@ void pv_sched_acct_run(struct pv_sched_task *ts)
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 }
 
-/* The thread loses the CPU; the run queue is locked. */
+/*
+ * The thread loses the CPU; the run queue is locked.  If it waits for a lock,
+ * the owner runs at its priority, and that is charged as well.
+ */
 void pv_sched_acct_stop(struct pv_sched_task *ts)
 {
 	u64 now = ktime_get_mono_fast_ns();
@@ -312,7 +317,8 @@ void pv_sched_acct_stop(struct pv_sched_task *ts)
 	raw_spin_lock_irqsave(&ts->acct, flags);
 	if (ts->level != PV_SCHED_OWN)
 		pv_sched_acct_commit(ts, now);
-	ts->since = 0;
+	if (!ts->task->pi_blocked_on)
+		ts->since = 0;
 	if (ts->level != PV_SCHED_OWN)
 		pv_sched_acct_arm(ts, now);
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
@@ -381,15 +387,18 @@ bool pv_sched_acct_may_raise(struct pv_sched_task *ts)
 {
 	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
-	bool may;
+	bool may = false;
 
 	if (!pv_sched_cpu_is_empty(task_cpu(ts->task)))
 		return true;
 
 	raw_spin_lock_irqsave(&ts->acct, flags);
-	if (pv_sched_acct_charge(ts, now))
+	/* It has a reference until the vCPU is taken off: its timer may run. */
+	if (ts->vcpu) {
+		pv_sched_acct_commit(ts, now);
 		pv_sched_acct_arm(ts, now);
-	may = ts->vcpu && !ts->vcpu->cut;
+		may = !ts->vcpu->cut;
+	}
 	raw_spin_unlock_irqrestore(&ts->acct, flags);
 
 	return may;

@@ -249,6 +249,9 @@ static void pv_sched_booster_update(void)
 		if (pv_sched_users[priority - 1])
 			break;
 	}
+	/* What was lent for a VM may have to be taken back after it is gone. */
+	if (pv_sched_tasks_left())
+		priority = max(priority, pv_sched_priority);
 	WRITE_ONCE(pv_sched_priority, priority);
 
 	cpus_read_lock();
@@ -283,8 +286,25 @@ void pv_sched_booster_put(u32 p_max)
 	mutex_unlock(&pv_sched_booster_lock);
 }
 
+static void pv_sched_booster_relax_fn(struct work_struct *work)
+{
+	mutex_lock(&pv_sched_booster_lock);
+	if (pv_sched_booster_registered)
+		pv_sched_booster_update();
+	mutex_unlock(&pv_sched_booster_lock);
+}
+
+static DECLARE_WORK(pv_sched_booster_work, pv_sched_booster_relax_fn);
+
+/* No thread is watched any more. */
+void pv_sched_booster_relax(void)
+{
+	schedule_work(&pv_sched_booster_work);
+}
+
 void pv_sched_booster_exit(void)
 {
+	cancel_work_sync(&pv_sched_booster_work);
 	if (!pv_sched_booster_registered)
 		return;
 

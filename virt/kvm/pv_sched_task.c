@@ -8,11 +8,13 @@
  * as there is no reason to lend.
  */
 #include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/hashtable.h>
 #include <linux/pid.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/user_namespace.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 #include <uapi/linux/sched/types.h>
@@ -24,14 +26,7 @@
 static DEFINE_HASHTABLE(pv_sched_tasks, 7);
 static DEFINE_SPINLOCK(pv_sched_tasks_lock);
 static atomic_t pv_sched_nr_tasks;
-
-struct pv_sched_want {
-	struct pv_sched_attr attr;
-	enum pv_sched_level level;
-	bool boost;
-	/* There is a reason to boost, but no right. */
-	bool denied;
-};
+static bool pv_sched_exiting;
 
 /* All of a thread's attributes that a loan disturbs. */
 struct pv_sched_snapshot {
@@ -84,15 +79,29 @@ static void pv_sched_read(struct task_struct *p, struct pv_sched_snapshot *s)
 	raw_spin_unlock_irqrestore(&p->pi_lock, flags);
 }
 
+/* Capable of itself, whoever asks. */
+static bool pv_sched_is_capable(struct task_struct *task)
+{
+	const struct cred *cred;
+	bool capable;
+
+	rcu_read_lock();
+	cred = __task_cred(task);
+	capable = cred->user_ns == &init_user_ns &&
+		  cap_raised(cred->cap_effective, CAP_SYS_NICE);
+	rcu_read_unlock();
+	return capable;
+}
+
 /*
  * Is a value that was set from outside the thread's new own value?  The
  * scheduler asks for no right to set what is not above the present priority,
  * and that may be lent: honour only what would have been allowed without any
  * loan, or what is above all loans and thus took a right.
  *
- * That holds for all of a thread's life after its first loan.  The scheduler
- * checks the right without a lock, sets the value later, and does not look
- * again: what is found now may have been checked during a loan long ago.
+ * That holds for as long as the thread works for a vCPU or is watched.  The
+ * scheduler checks the right without a lock, sets the value later, and does not
+ * look again: what is found now may have been checked during a loan long ago.
  */
 static bool pv_sched_honour(struct pv_sched_task *ts,
 			    const struct pv_sched_attr *set)
@@ -105,6 +114,10 @@ static bool pv_sched_honour(struct pv_sched_task *ts,
 	unsigned int rank = pv_sched_rank(set);
 
 	if (rank <= pv_sched_rank(&ts->own) || rank > READ_ONCE(ts->lent_rank))
+		return true;
+
+	/* It works for no vCPU, and needs no loan to set this. */
+	if (!ts->vcpu && pv_sched_is_capable(ts->task))
 		return true;
 
 	/* No loan makes a nice value lower, so that is checked as without. */
@@ -251,8 +264,12 @@ static void pv_sched_want(struct pv_sched_task *ts, struct pv_sched_want *want)
 	want->boost = false;
 	want->denied = false;
 
-	if (!ps || !pv_sched_vm_enabled(ps->vm))
+	if (!ps)
 		return;
+	if (!pv_sched_vm_enabled(ps->vm)) {
+		want->denied = true;
+		return;
+	}
 	if ((READ_ONCE(ts->task->flags) & PF_EXITING) ||
 	    fatal_signal_pending(ts->task)) {
 		want->denied = true;
@@ -281,132 +298,233 @@ static void pv_sched_want(struct pv_sched_task *ts, struct pv_sched_want *want)
 		want->level = want->boost ? PV_SCHED_BOOSTED : PV_SCHED_RAISED;
 }
 
-/*
- * Set the attributes.  A lent one carries reset-on-fork, or children and
- * worker threads would inherit it.
- */
-static int pv_sched_set_attr(struct pv_sched_task *ts,
-			     const struct pv_sched_attr *a, bool lend)
+/* The thread has what it is to have. */
+static void pv_sched_reached(struct pv_sched_task *ts,
+			     const struct pv_sched_want *want)
 {
-	struct task_struct *p = ts->task;
-	struct sched_attr attr = {
-		.size		= sizeof(attr),
+	pv_sched_acct_level(ts, want->level);
+	/* Events need not ask again for what they do not get. */
+	WRITE_ONCE(ts->boosted, want->boost || want->denied);
+}
+
+/* Remember what a thread may be tempted to keep. */
+static void pv_sched_note_loan(struct pv_sched_task *ts,
+			       const struct pv_sched_attr *a)
+{
+	WRITE_ONCE(ts->lent_rank, max(ts->lent_rank, pv_sched_rank(a)));
+	if (pv_sched_rt(a) &&
+	    a->priority > task_rlimit(ts->task, RLIMIT_RTPRIO))
+		ts->tempted = true;
+}
+
+/* What has to be set for what is wanted. */
+static void pv_sched_prepare(struct pv_sched_task *ts,
+			     struct pv_sched_change *c)
+{
+	const struct pv_sched_attr *a = &c->want.attr;
+
+	c->attr = (struct sched_attr) {
+		.size		= sizeof(c->attr),
 		.sched_policy	= a->policy,
 		.sched_priority	= a->priority,
 		.sched_nice	= a->nice,
 		.sched_runtime	= pv_sched_rt(a) ? 0 : ts->own_slice,
 	};
-	bool was_rt = pv_sched_rt(&ts->applied);
-	int r;
-
-	if (lend || ts->own_reset_on_fork)
-		attr.sched_flags |= SCHED_FLAG_RESET_ON_FORK;
-
-	r = sched_setattr_nocheck(p, &attr);
-	if (r)
-		return r;
-
+	/* Or children and worker threads would inherit what is lent. */
+	if (c->lend || ts->own_reset_on_fork)
+		c->attr.sched_flags |= SCHED_FLAG_RESET_ON_FORK;
 	/* Policies without a nice value leave that of the last one alone. */
-	if (a->policy != SCHED_NORMAL && a->policy != SCHED_BATCH &&
-	    a->nice != ts->applied.nice)
-		set_user_nice(p, a->nice);
+	c->set_nice = a->policy != SCHED_NORMAL && a->policy != SCHED_BATCH &&
+		      a->nice != ts->applied.nice;
+}
+
+/* Return false if nothing has to be set. */
+static bool pv_sched_decide(struct pv_sched_task *ts,
+			    struct pv_sched_change *c)
+{
+	struct pv_sched_want *want = &c->want;
+
+	lockdep_assert_held(&ts->lock);
+
+	c->level = ts->level;
+	if (!pv_sched_learn(ts)) {
+		pv_sched_acct_level(ts, PV_SCHED_OWN);
+		/* Have events leave it alone as well. */
+		WRITE_ONCE(ts->boosted, true);
+		return false;
+	}
+
+	pv_sched_want(ts, want);
+	if (ts->boosted && !want->boost && !want->denied) {
+		WRITE_ONCE(ts->boosted, false);
+		/*
+		 * Announce that the boost ends before looking again whether it
+		 * may: an event either is seen by the second look or sees the
+		 * announcement.  Pairs with the barrier in pv_sched_notify().
+		 */
+		smp_mb();
+		pv_sched_want(ts, want);
+	}
+
+	c->lend = !pv_sched_same(&want->attr, &ts->own);
+	if (c->lend == ts->lent && pv_sched_same(&want->attr, &ts->applied) &&
+	    !(c->lend && ts->flag_lost)) {
+		pv_sched_reached(ts, want);
+		return false;
+	}
+
+	/* Count time from before a loan begins until after it has ended. */
+	if (want->level > c->level)
+		pv_sched_acct_level(ts, want->level);
+	if (want->level != PV_SCHED_OWN)
+		pv_sched_note_loan(ts, &want->attr);
+	pv_sched_prepare(ts, c);
+	return true;
+}
+
+static int pv_sched_set_attr(struct task_struct *p,
+			     const struct pv_sched_change *c)
+{
+	int r = sched_setattr_nocheck(p, &c->attr);
+
+	if (!r && c->set_nice)
+		set_user_nice(p, c->want.attr.nice);
+	return r;
+}
+
+/* The change was made, or failed. */
+static void pv_sched_made(struct pv_sched_task *ts,
+			  const struct pv_sched_change *c, int r)
+{
+	const struct pv_sched_attr *a = &c->want.attr;
+	struct task_struct *p = ts->task;
+
+	lockdep_assert_held(&ts->lock);
+
+	if (r) {
+		pv_sched_acct_level(ts, c->level);
+		return;
+	}
 
 	/* A real-time class wiped the slack, and counted time for RTTIME. */
-	if (was_rt && !pv_sched_rt(a)) {
+	if (pv_sched_rt(&ts->applied) && !pv_sched_rt(a)) {
 		p->rt.timeout = 0;
 		if (!pv_sched_rt(&ts->own))
 			p->timer_slack_ns = ts->own_slack;
 	}
 
 	trace_kvm_pv_sched_apply(p, a->policy, a->priority, a->nice);
-	return 0;
+	ts->lent = c->lend;
+	ts->applied = *a;
+	pv_sched_reached(ts, &c->want);
 }
 
 static void __pv_sched_apply(struct pv_sched_task *ts)
 {
-	enum pv_sched_level level = ts->level;
-	struct pv_sched_want want;
-	bool lend;
+	struct pv_sched_change c;
 
-	lockdep_assert_held(&ts->lock);
-
-	if (!pv_sched_learn(ts)) {
-		pv_sched_acct_level(ts, PV_SCHED_OWN);
-		/* Have events leave it alone as well. */
-		WRITE_ONCE(ts->boosted, true);
-		return;
-	}
-
-	pv_sched_want(ts, &want);
-	if (ts->boosted && !want.boost && !want.denied) {
-		WRITE_ONCE(ts->boosted, false);
-		/*
-		 * Announce that the boost ends before looking again whether it
-		 * may: an event either is seen by the second look or sees the
-		 * announcement.  Pairs with the barrier in
-		 * __kvm_pv_sched_event().
-		 */
-		smp_mb();
-		pv_sched_want(ts, &want);
-	}
-
-	lend = !pv_sched_same(&want.attr, &ts->own);
-	if (lend == ts->lent && pv_sched_same(&want.attr, &ts->applied) &&
-	    !(lend && ts->flag_lost))
-		goto out;
-
-	/* Count time from before a loan begins until after it has ended. */
-	if (want.level > level)
-		pv_sched_acct_level(ts, want.level);
-	if (want.level != PV_SCHED_OWN)
-		WRITE_ONCE(ts->lent_rank, max(ts->lent_rank,
-					      pv_sched_rank(&want.attr)));
-	if (pv_sched_set_attr(ts, &want.attr, lend)) {
-		pv_sched_acct_level(ts, level);
-		return;
-	}
-
-	ts->lent = lend;
-	ts->applied = want.attr;
-out:
-	pv_sched_acct_level(ts, want.level);
-	/* Events need not ask again for what they do not get. */
-	WRITE_ONCE(ts->boosted, want.boost || want.denied);
+	if (pv_sched_decide(ts, &c))
+		pv_sched_made(ts, &c, pv_sched_set_attr(ts->task, &c));
 }
 
 /*
- * Bring a thread's attributes up to date with what its vCPU wants.
- *
- * A thread that lowers itself is switched out as soon as it can be.  Have it
- * release the lock first, or the booster that raises it for the next event
- * would have to wait for it.  The thread runs, so it is blocked on nothing and
- * the scheduler has no PI chain to walk with preemption off.
+ * The thread may be changing itself without the lock.  If the scheduler has the
+ * change, count it as made; else return false.
  */
-void pv_sched_apply(struct pv_sched_task *ts)
+static bool pv_sched_settle(struct pv_sched_task *ts)
 {
-	bool self = ts->task == current;
+	struct pv_sched_change *c = &ts->change;
+	struct pv_sched_snapshot now;
 
-	rt_mutex_lock(&ts->lock);
-	if (self)
-		preempt_disable();
-	__pv_sched_apply(ts);
-	rt_mutex_unlock(&ts->lock);
-	if (self)
-		preempt_enable();
+	lockdep_assert_held(&ts->lock);
+
+	if (!ts->changing)
+		return true;
+
+	pv_sched_read(ts->task, &now);
+	if (!pv_sched_same(&now.attr, &c->want.attr) ||
+	    now.reset_on_fork != !!(c->attr.sched_flags &
+				    SCHED_FLAG_RESET_ON_FORK))
+		return false;
+
+	ts->changing = false;
+	pv_sched_made(ts, c, 0);
+	return true;
 }
 
-/* The same for callers that may not sleep but are preemptible. */
+static void pv_sched_lock(struct pv_sched_task *ts)
+{
+	rt_mutex_lock(&ts->lock);
+	while (!pv_sched_settle(ts)) {
+		rt_mutex_unlock(&ts->lock);
+		/* Lend it the priority to get there. */
+		rt_mutex_lock(&ts->self);
+		rt_mutex_unlock(&ts->self);
+		rt_mutex_lock(&ts->lock);
+	}
+}
+
+/*
+ * A thread that lowers itself is switched out by that.  Do not have it hold the
+ * lock then, or the booster that raises it for the next event would have to
+ * wait for it, and do not disable preemption, as the scheduler takes a mutex if
+ * somebody makes the thread a deadline task.
+ */
+static void pv_sched_apply_self(struct pv_sched_task *ts)
+{
+	struct pv_sched_change c;
+	int r;
+
+	rt_mutex_lock(&ts->self);
+	rt_mutex_lock(&ts->lock);
+	if (!pv_sched_decide(ts, &c))
+		goto out;
+
+	ts->change = c;
+	ts->changing = true;
+	rt_mutex_unlock(&ts->lock);
+
+	r = pv_sched_set_attr(ts->task, &c);
+
+	rt_mutex_lock(&ts->lock);
+	/* Somebody may have seen it made, and gone on from there. */
+	if (ts->changing) {
+		ts->changing = false;
+		pv_sched_made(ts, &c, r);
+	}
+out:
+	rt_mutex_unlock(&ts->lock);
+	rt_mutex_unlock(&ts->self);
+}
+
+/* Bring a thread's attributes up to date with what its vCPU wants. */
+void pv_sched_apply(struct pv_sched_task *ts)
+{
+	if (ts->task == current) {
+		pv_sched_apply_self(ts);
+		return;
+	}
+
+	pv_sched_lock(ts);
+	__pv_sched_apply(ts);
+	rt_mutex_unlock(&ts->lock);
+}
+
+/* The same, unless somebody else is at it. */
 bool pv_sched_try_apply(struct pv_sched_task *ts)
 {
-	/* Changing the attributes of a deadline task takes a mutex. */
-	if (READ_ONCE(ts->task->policy) == SCHED_DEADLINE)
-		return false;
+	bool settled;
+
+	might_sleep();
+
 	if (!rt_mutex_trylock(&ts->lock))
 		return false;
 
-	__pv_sched_apply(ts);
+	settled = pv_sched_settle(ts);
+	if (settled)
+		__pv_sched_apply(ts);
 	rt_mutex_unlock(&ts->lock);
-	return true;
+	return settled;
 }
 
 /*
@@ -436,7 +554,7 @@ static void pv_sched_set_vcpu(struct pv_sched_task *ts,
 /* The current thread begins to work for a vCPU, with its own attributes. */
 void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
 {
-	rt_mutex_lock(&ts->lock);
+	pv_sched_lock(ts);
 	if (ts->vcpu) {
 		pv_sched_set_vcpu(ts, NULL);
 		__pv_sched_apply(ts);
@@ -452,7 +570,7 @@ void pv_sched_attach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
  */
 void pv_sched_detach(struct pv_sched_task *ts, struct kvm_vcpu_pv_sched *ps)
 {
-	rt_mutex_lock(&ts->lock);
+	pv_sched_lock(ts);
 	if (ts->vcpu == ps) {
 		pv_sched_set_vcpu(ts, NULL);
 		__pv_sched_apply(ts);
@@ -473,8 +591,7 @@ void pv_sched_release(struct pv_sched_task *ts)
 
 	rt_mutex_lock(&ts->lock);
 	held = ts->held && !ts->vcpu &&
-	       ktime_get_mono_fast_ns() - ts->returned >=
-	       PV_SCHED_GUARD_FIRST_NS;
+	       pv_sched_watched(ts, ktime_get_mono_fast_ns());
 	if (held)
 		ts->held = false;
 	rt_mutex_unlock(&ts->lock);
@@ -507,6 +624,7 @@ static struct pv_sched_task *pv_sched_task_alloc(struct task_struct *task)
 	atomic_inc(&pv_sched_nr_tasks);
 	ts->task = get_task_struct(task);
 	refcount_set(&ts->refs, 1);
+	rt_mutex_init(&ts->self);
 	rt_mutex_init(&ts->lock);
 	pv_sched_acct_init(ts);
 	return ts;
@@ -545,12 +663,33 @@ static void pv_sched_task_free(struct rcu_head *rcu)
 
 	put_task_struct(ts->task);
 	kfree(ts);
+	if (!atomic_dec_and_test(&pv_sched_nr_tasks))
+		return;
+
+	pv_sched_booster_relax();
+	wake_up_var(&pv_sched_nr_tasks);
+}
+
+bool pv_sched_tasks_left(void)
+{
+	return atomic_read(&pv_sched_nr_tasks);
+}
+
+bool pv_sched_leaving(void)
+{
+	return READ_ONCE(pv_sched_exiting);
+}
+
+void pv_sched_tasks_init(void)
+{
+	WRITE_ONCE(pv_sched_exiting, false);
 }
 
 /* No VM is left: wait until the last thread is watched no more. */
 void pv_sched_tasks_exit(void)
 {
-	wait_var_event(&pv_sched_nr_tasks, !atomic_read(&pv_sched_nr_tasks));
+	WRITE_ONCE(pv_sched_exiting, true);
+	wait_var_event(&pv_sched_nr_tasks, !pv_sched_tasks_left());
 	rcu_barrier();
 }
 
@@ -565,7 +704,5 @@ void pv_sched_task_put(struct pv_sched_task *ts)
 
 	hrtimer_cancel(&ts->timer);
 	irq_work_sync(&ts->irq_work);
-	if (atomic_dec_and_test(&pv_sched_nr_tasks))
-		wake_up_var(&pv_sched_nr_tasks);
 	call_rcu(&ts->rcu, pv_sched_task_free);
 }

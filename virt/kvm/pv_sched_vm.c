@@ -32,6 +32,7 @@ void __kvm_pv_sched_init(void)
 	BUILD_BUG_ON(sizeof(union pv_sched_request) != sizeof(u64));
 
 	pv_sched_acct_cpu_init();
+	pv_sched_tasks_init();
 }
 
 void __kvm_pv_sched_exit(void)
@@ -57,7 +58,7 @@ u64 kvm_pv_sched_early_ns(struct kvm_vcpu *vcpu)
 {
 	struct kvm_pv_sched_vm *vm = vcpu->kvm->pv_sched;
 
-	return pv_sched_vm_enabled(vm) ? vm->cfg.early_ns : 0;
+	return vm ? vm->cfg.early_ns : 0;
 }
 
 static u64 pv_sched_default(u64 value, u64 def)

@@ -30,7 +30,11 @@ void __kvm_pv_sched_set_thread(struct kvm *kvm, struct task_struct *task)
 	pv_sched_set_thread(kvm, task, kvm_pv_sched_enabled(kvm));
 }
 
-static void pv_sched_worker_limit(struct kvm *kvm)
+/*
+ * The current thread begins to inject.  Without time left on this CPU it does
+ * so as an ordinary thread, which is charged nothing: return zero.
+ */
+u64 __kvm_pv_sched_begin_work(struct kvm *kvm)
 {
 	bool is_raised = current->policy == SCHED_FIFO;
 	bool raised = kvm_pv_sched_enabled(kvm) &&
@@ -38,18 +42,26 @@ static void pv_sched_worker_limit(struct kvm *kvm)
 
 	if (raised != is_raised)
 		pv_sched_set_thread(kvm, current, raised);
+	return raised ? ktime_get_mono_fast_ns() : 0;
+}
+
+/* Sleep raised, or the next interrupt would wait for an ordinary thread. */
+void __kvm_pv_sched_end_work(struct kvm *kvm, u64 begin)
+{
+	if (begin)
+		pv_sched_acct_cpu(begin);
+	else if (kvm_pv_sched_enabled(kvm))
+		pv_sched_set_thread(kvm, current, true);
 }
 
 static void pv_sched_work_fn(struct kthread_work *kwork)
 {
 	struct kvm_pv_sched_work *work =
 		container_of(kwork, struct kvm_pv_sched_work, work);
-	u64 begin = ktime_get_mono_fast_ns();
+	u64 begin = __kvm_pv_sched_begin_work(work->kvm);
 
-	/* Without time left on this CPU it is an ordinary thread. */
-	pv_sched_worker_limit(work->kvm);
 	work->fn(work);
-	pv_sched_acct_cpu(begin);
+	__kvm_pv_sched_end_work(work->kvm, begin);
 }
 
 void __kvm_pv_sched_init_work(struct kvm_pv_sched_work *work,

@@ -232,6 +232,19 @@ void __kvm_x86_pv_sched_xen(struct kvm_vcpu *vcpu)
 	__kvm_x86_pv_sched_irq(vcpu, pv_sched_xen_vector(vcpu));
 }
 
+/* A guest that does not take the interrupt says done for nothing. */
+static bool pv_sched_apf_boosts(struct kvm_vcpu *vcpu)
+{
+	return kvm_pv_async_pf_enabled(vcpu) && !vcpu->arch.apf.halted &&
+	       kvm_pv_sched_vector_boosts(vcpu->kvm, vcpu->arch.apf.vec);
+}
+
+void __kvm_x86_pv_sched_apf(struct kvm_vcpu *vcpu)
+{
+	if (pv_sched_apf_boosts(vcpu))
+		kvm_pv_sched_event(vcpu, KVM_PV_SCHED_REASON_IRQ);
+}
+
 #ifdef CONFIG_KVM_HYPERV
 static bool pv_sched_stimer_boosts(struct kvm_vcpu *vcpu, unsigned int index)
 {
@@ -349,7 +362,7 @@ static bool pv_sched_irq_pending(struct kvm_vcpu *vcpu)
 	if (pv_sched_stimers_boost(vcpu))
 		return true;
 	if (kvm_test_request(KVM_REQ_APF_READY, vcpu) &&
-	    kvm_pv_sched_vector_boosts(vcpu->kvm, vcpu->arch.apf.vec))
+	    pv_sched_apf_boosts(vcpu))
 		return true;
 
 	return pv_sched_irr_boosts(vcpu) || pv_sched_extint_boosts(vcpu);

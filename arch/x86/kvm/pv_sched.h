@@ -15,6 +15,7 @@ void __kvm_x86_pv_sched_stimer(struct kvm_vcpu *vcpu, unsigned int index);
 void __kvm_x86_pv_sched_timer(struct kvm_vcpu *vcpu);
 void __kvm_x86_pv_sched_pic(struct kvm_vcpu *vcpu);
 void __kvm_x86_pv_sched_xen(struct kvm_vcpu *vcpu);
+void __kvm_x86_pv_sched_apf(struct kvm_vcpu *vcpu);
 void __kvm_x86_pv_sched_injected(struct kvm_vcpu *vcpu,
 				 enum kvm_pv_sched_reason reason, u8 vector);
 bool __kvm_x86_pv_sched_wait_timer(struct kvm_vcpu *vcpu);
@@ -51,6 +52,13 @@ static inline void kvm_x86_pv_sched_xen(struct kvm_vcpu *vcpu)
 {
 	if (kvm_has_pv_sched(vcpu))
 		__kvm_x86_pv_sched_xen(vcpu);
+}
+
+/* A page that the guest was told to wait for is there. */
+static inline void kvm_x86_pv_sched_apf(struct kvm_vcpu *vcpu)
+{
+	if (kvm_has_pv_sched(vcpu))
+		__kvm_x86_pv_sched_apf(vcpu);
 }
 
 /* A SynIC timer fired. */
