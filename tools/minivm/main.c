@@ -18,7 +18,7 @@ static const struct command {
 	  "  --sched POLICY[:PRIO]  scheduling of the vCPU threads (fifo:40, other:5)\n"
 	  "  --pv-sched KEY=VALUE[,...]  let the guest ask for priorities:\n"
 	  "      p_max=1..98, nice_min=-20..19, policies=fifo+rr+other+batch+idle,\n"
-	  "      boost=500us/10ms, rt=90ms/100ms, early=8us|none,\n"
+	  "      boost=500us/10ms, rt=90ms/100ms, early=11us|none,\n"
 	  "      vectors=all|none|0x20-0x2f+0xec\n"
 	  "  -c, --cpus N           1 to 16 vCPUs (default 1)\n"
 	  "  --affinity VCPU@CPU[,...]\n"

@@ -392,19 +392,14 @@ static int pv_sched_set_attr(struct task_struct *p,
 	return r;
 }
 
-/* The change was made, or failed. */
+/* The scheduler has the change. */
 static void pv_sched_made(struct pv_sched_task *ts,
-			  const struct pv_sched_change *c, int r)
+			  const struct pv_sched_change *c)
 {
 	const struct pv_sched_attr *a = &c->want.attr;
 	struct task_struct *p = ts->task;
 
 	lockdep_assert_held(&ts->lock);
-
-	if (r) {
-		pv_sched_acct_level(ts, c->level);
-		return;
-	}
 
 	/* A real-time class wiped the slack, and counted time for RTTIME. */
 	if (pv_sched_rt(&ts->applied) && !pv_sched_rt(a)) {
@@ -416,6 +411,18 @@ static void pv_sched_made(struct pv_sched_task *ts,
 	trace_kvm_pv_sched_apply(p, a->policy, a->priority, a->nice);
 	ts->lent = c->lend;
 	ts->applied = *a;
+}
+
+/* The change was tried. */
+static void pv_sched_tried(struct pv_sched_task *ts,
+			   const struct pv_sched_change *c, int r)
+{
+	if (r) {
+		pv_sched_acct_level(ts, c->level);
+		return;
+	}
+
+	pv_sched_made(ts, c);
 	pv_sched_reached(ts, &c->want);
 }
 
@@ -424,12 +431,13 @@ static void __pv_sched_apply(struct pv_sched_task *ts)
 	struct pv_sched_change c;
 
 	if (pv_sched_decide(ts, &c))
-		pv_sched_made(ts, &c, pv_sched_set_attr(ts->task, &c));
+		pv_sched_tried(ts, &c, pv_sched_set_attr(ts->task, &c));
 }
 
 /*
  * The thread may be changing itself without the lock.  If the scheduler has the
- * change, count it as made; else return false.
+ * change, count it as made; else return false.  Leave the account to what comes
+ * next: the thread was switched out, and this is the way to a boost.
  */
 static bool pv_sched_settle(struct pv_sched_task *ts)
 {
@@ -444,11 +452,14 @@ static bool pv_sched_settle(struct pv_sched_task *ts)
 	pv_sched_read(ts->task, &now);
 	if (!pv_sched_same(&now.attr, &c->want.attr) ||
 	    now.reset_on_fork != !!(c->attr.sched_flags &
-				    SCHED_FLAG_RESET_ON_FORK))
-		return false;
+				    SCHED_FLAG_RESET_ON_FORK)) {
+		/* It waits for the CPU to raise itself: do it as well. */
+		if (!c->want.boost || pv_sched_set_attr(ts->task, c))
+			return false;
+	}
 
 	ts->changing = false;
-	pv_sched_made(ts, c, 0);
+	pv_sched_made(ts, c);
 	return true;
 }
 
@@ -464,36 +475,59 @@ static void pv_sched_lock(struct pv_sched_task *ts)
 	}
 }
 
+/* At its own priority the thread must not lose the CPU with the lock. */
+static void pv_sched_lock_self(struct pv_sched_task *ts)
+{
+	rt_mutex_lock(&ts->lock);
+	preempt_disable();
+}
+
+static void pv_sched_unlock_self(struct pv_sched_task *ts)
+{
+	rt_mutex_unlock(&ts->lock);
+	preempt_enable();
+}
+
 /*
  * A thread that lowers itself is switched out by that.  Do not have it hold the
  * lock then, or the booster that raises it for the next event would have to
  * wait for it, and do not disable preemption, as the scheduler takes a mutex if
- * somebody makes the thread a deadline task.
+ * somebody makes the thread a deadline task.  Return true if somebody else has
+ * raised it meanwhile, and may have gone on from there.
  */
-static void pv_sched_apply_self(struct pv_sched_task *ts)
+static bool pv_sched_change_self(struct pv_sched_task *ts)
 {
 	struct pv_sched_change c;
+	bool again = false;
 	int r;
 
-	rt_mutex_lock(&ts->self);
-	rt_mutex_lock(&ts->lock);
+	pv_sched_lock_self(ts);
 	if (!pv_sched_decide(ts, &c))
 		goto out;
 
 	ts->change = c;
 	ts->changing = true;
-	rt_mutex_unlock(&ts->lock);
+	pv_sched_unlock_self(ts);
 
 	r = pv_sched_set_attr(ts->task, &c);
 
-	rt_mutex_lock(&ts->lock);
-	/* Somebody may have seen it made, and gone on from there. */
+	pv_sched_lock_self(ts);
 	if (ts->changing) {
 		ts->changing = false;
-		pv_sched_made(ts, &c, r);
+		pv_sched_tried(ts, &c, r);
+	} else {
+		again = c.want.boost;
 	}
 out:
-	rt_mutex_unlock(&ts->lock);
+	pv_sched_unlock_self(ts);
+	return again;
+}
+
+static void pv_sched_apply_self(struct pv_sched_task *ts)
+{
+	rt_mutex_lock(&ts->self);
+	while (pv_sched_change_self(ts))
+		;
 	rt_mutex_unlock(&ts->self);
 }
 

@@ -30,6 +30,18 @@ void __kvm_pv_sched_set_thread(struct kvm *kvm, struct task_struct *task)
 	pv_sched_set_thread(kvm, task, kvm_pv_sched_enabled(kvm));
 }
 
+static void pv_sched_set_current(struct kvm *kvm, bool raised)
+{
+	pv_sched_set_thread(kvm, current, raised);
+	if (!raised)
+		return;
+
+	/* Either see that the feature is off by now, or be lowered after it. */
+	smp_mb();
+	if (!kvm_pv_sched_enabled(kvm))
+		pv_sched_set_thread(kvm, current, false);
+}
+
 /*
  * The current thread begins to inject.  Without time left on this CPU it does
  * so as an ordinary thread, which is charged nothing: return zero.
@@ -41,7 +53,7 @@ u64 __kvm_pv_sched_begin_work(struct kvm *kvm)
 		      !pv_sched_acct_cpu_empty(raw_smp_processor_id());
 
 	if (raised != is_raised)
-		pv_sched_set_thread(kvm, current, raised);
+		pv_sched_set_current(kvm, raised);
 	return raised ? ktime_get_mono_fast_ns() : 0;
 }
 
@@ -51,7 +63,7 @@ void __kvm_pv_sched_end_work(struct kvm *kvm, u64 begin)
 	if (begin)
 		pv_sched_acct_cpu(begin);
 	else if (kvm_pv_sched_enabled(kvm))
-		pv_sched_set_thread(kvm, current, true);
+		pv_sched_set_current(kvm, true);
 }
 
 static void pv_sched_work_fn(struct kthread_work *kwork)

@@ -4,7 +4,6 @@
  * its limits, and each error.
  */
 #include <sys/mman.h>
-#include <sys/utsname.h>
 
 #include "kvm_test_harness.h"
 
@@ -130,14 +129,6 @@ static struct kvm_pv_sched case_config(const struct enable_case *c)
 	return cfg;
 }
 
-static bool preempt_rt(void)
-{
-	struct utsname uts;
-
-	TEST_ASSERT(!uname(&uts), "uname: %s", strerror(errno));
-	return strstr(uts.version, "PREEMPT_RT");
-}
-
 /* What has to be in force for what was asked for. */
 static void fill_defaults(struct kvm_pv_sched *cfg)
 {
@@ -145,9 +136,7 @@ static void fill_defaults(struct kvm_pv_sched *cfg)
 	cfg->boost_period_ns = cfg->boost_period_ns ?: PV_SCHED_BOOST_PERIOD_NS;
 	cfg->rt_budget_ns = cfg->rt_budget_ns ?: PV_SCHED_RT_BUDGET_NS;
 	cfg->rt_period_ns = cfg->rt_period_ns ?: PV_SCHED_RT_PERIOD_NS;
-	if (!cfg->early_ns)
-		cfg->early_ns = preempt_rt() ? PV_SCHED_EARLY_RT_NS :
-					       PV_SCHED_EARLY_NS;
+	cfg->early_ns = cfg->early_ns ?: PV_SCHED_EARLY_NS;
 }
 
 static void expect_error(int r, int error, const char *what)
