@@ -16,6 +16,7 @@
 #define P_HIGH		60
 #define MAX_WINDOWS	4096
 #define FLOODS		10000
+#define HALTS		100
 #define TRIES		8
 
 /* What the scheduler and a tick may add to a budget. */
@@ -452,6 +453,52 @@ static void test_flood(void)
 	script_vm_destroy(&s);
 }
 
+/* How often the booster of the first CPU went to sleep. */
+static u64 booster_sleeps(void)
+{
+	static const char command[] =
+		"cat $(grep -lx kvm-pvsched/0 /proc/[0-9]*/comm | sed 's/comm$/status/')";
+	char line[128];
+	u64 sleeps = 0;
+	FILE *f;
+
+	f = popen(command, "r");
+	TEST_ASSERT(f, "popen: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "voluntary_ctxt_switches: %lu", &sleeps);
+	pclose(f);
+	TEST_ASSERT(sleeps, "There is no booster");
+	return sleeps;
+}
+
+/* Whoever gave the feature up has nobody woken above p_max when it halts. */
+static void test_disabled(void)
+{
+	struct kvm_pv_sched cfg = script_bounds();
+	struct script_vcpu *v;
+	struct script_vm s;
+	u64 sleeps;
+	bool ok;
+
+	begin(&s, &cfg, 1);
+	v = &s.vcpus[0];
+	SCRIPT(v->st->main, OP(ARM, SCRIPT_PERIODIC), OP(HLT, HALTS),
+	       OP(DISARM, 0));
+	SCRIPT(v->st->a, EOI);
+	v->st->delay_ns = 2 * MS;
+	v->st->vector = SCRIPT_VECTOR_A;
+	pv_sched_disable(s.vm);
+
+	sleeps = booster_sleeps();
+	script_go(v);
+	ok = script_drive(v);
+	sleeps = booster_sleeps() - sleeps;
+	ksft_print_msg("%d times halted, %lu times the booster ran\n", HALTS,
+		       sleeps);
+	result(ok && sleeps < HALTS / 4, "disabled, nobody is woken by halting");
+	script_vm_destroy(&s);
+}
+
 /* The argument is how many changes a flood has. */
 int main(int argc, char *argv[])
 {
@@ -470,7 +517,7 @@ int main(int argc, char *argv[])
 	sched_trace_watch(trace, other.tid);
 
 	ksft_print_header();
-	ksft_set_plan(11);
+	ksft_set_plan(12);
 	test_held("a boost without an end", bounds(10, 50, 90, 100), true,
 		  false, 10, 50);
 	test_held("FIFO 99 for ever", bounds(10, 50, 20, 100), false, true, 20,
@@ -484,6 +531,7 @@ int main(int argc, char *argv[])
 	test_waiting();
 	test_cap();
 	test_flood();
+	test_disabled();
 
 	sched_load_destroy(&other);
 	sched_load_destroy(&high);
