@@ -466,13 +466,14 @@ static bool pv_sched_settle(struct pv_sched_task *ts)
 static void pv_sched_lock(struct pv_sched_task *ts)
 {
 	rt_mutex_lock(&ts->lock);
-	while (!pv_sched_settle(ts)) {
-		rt_mutex_unlock(&ts->lock);
-		/* Lend it the priority to get there. */
-		rt_mutex_lock(&ts->self);
-		rt_mutex_unlock(&ts->self);
-		rt_mutex_lock(&ts->lock);
-	}
+	if (pv_sched_settle(ts))
+		return;
+	rt_mutex_unlock(&ts->lock);
+
+	/* Lend it the priority to get there, and have it begin no other. */
+	rt_mutex_lock(&ts->self);
+	rt_mutex_lock(&ts->lock);
+	rt_mutex_unlock(&ts->self);
 }
 
 /* At its own priority the thread must not lose the CPU with the lock. */

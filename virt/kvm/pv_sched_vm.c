@@ -16,7 +16,7 @@
 #define PV_SCHED_BOOST_PERIOD_NS	(10 * NSEC_PER_MSEC)
 #define PV_SCHED_RT_BUDGET_NS		(90 * NSEC_PER_MSEC)
 #define PV_SCHED_RT_PERIOD_NS		(100 * NSEC_PER_MSEC)
-/* What it takes to raise and to switch; a little more on PREEMPT_RT. */
+/* What it takes to raise, to switch and to enter the guest. */
 #define PV_SCHED_EARLY_NS		(11 * NSEC_PER_USEC)
 
 #define PV_SCHED_MIN_BUDGET_NS		(50 * NSEC_PER_USEC)

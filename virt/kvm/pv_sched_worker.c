@@ -44,17 +44,25 @@ static void pv_sched_set_current(struct kvm *kvm, bool raised)
 
 /*
  * The current thread begins to inject.  Without time left on this CPU it does
- * so as an ordinary thread, which is charged nothing: return zero.
+ * so as an ordinary thread, which is not charged for it: return zero.
  */
 u64 __kvm_pv_sched_begin_work(struct kvm *kvm)
 {
 	bool is_raised = current->policy == SCHED_FIFO;
-	bool raised = kvm_pv_sched_enabled(kvm) &&
-		      !pv_sched_acct_cpu_empty(raw_smp_processor_id());
+	u64 begin = ktime_get_mono_fast_ns();
+	bool raised;
 
+	raised = kvm_pv_sched_enabled(kvm) &&
+		 !pv_sched_acct_cpu_empty(raw_smp_processor_id());
 	if (raised != is_raised)
 		pv_sched_set_current(kvm, raised);
-	return raised ? ktime_get_mono_fast_ns() : 0;
+	if (raised)
+		return begin;
+
+	/* It woke up raised. */
+	if (is_raised)
+		pv_sched_acct_cpu(begin);
+	return 0;
 }
 
 /* Sleep raised, or the next interrupt would wait for an ordinary thread. */
