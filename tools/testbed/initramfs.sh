@@ -91,6 +91,10 @@ module_parameters() {
 	case $name in
 	kvm-amd) printf ' npt=%s' "$npt" ;;
 	kvm-intel) printf ' ept=%s' "$npt" ;;
+	kvm)
+		[ "$modules" != ours ] ||
+			printf ' direct_paging=1 direct_paging_audit=1'
+		;;
 	esac
 	for p in "${params[@]}"; do
 		[ "${p%%.*}" != "$name" ] || printf ' %s' "${p#*.}"
