@@ -242,8 +242,8 @@ DP_TEST(mmu_update_arguments)
 	GUEST_ASSERT_EQ(done, 0);
 	GUEST_ASSERT_EQ(dp_mmu_update(NULL, 0, NULL), 0);
 
-	/* Not aligned, no command, nobody's frame. */
-	GUEST_ASSERT_EQ(dp_set(maddr + 4, entry), -EINVAL);
+	/* No command, as the lowest three bits are one; nobody's frame. */
+	GUEST_ASSERT_EQ(dp_set(maddr + 4, entry), -ENOSYS);
 	GUEST_ASSERT_EQ(dp_set(maddr | 3, entry), -ENOSYS);
 	GUEST_ASSERT_EQ(dp_set(DP_FOREIGN_MFN << PAGE_SHIFT, entry), -EINVAL);
 	GUEST_ASSERT_EQ(dp_set(~7ULL, entry), -EINVAL);
@@ -449,9 +449,9 @@ DP_TEST(page_operations)
 	GUEST_ASSERT_EQ(READ_ONCE(dp_ptr(b)[511]), 0);
 
 	GUEST_ASSERT_EQ(dp_ext(KVM_DP_MMUEXT_CLEAR_PAGE, dp_p2m[root], 0),
-			-EBUSY);
+			-EINVAL);
 	GUEST_ASSERT_EQ(dp_ext(KVM_DP_MMUEXT_COPY_PAGE, dp_p2m[root],
-			       dp_p2m[a]), -EBUSY);
+			       dp_p2m[a]), -EINVAL);
 	GUEST_ASSERT_EQ(dp_ext(KVM_DP_MMUEXT_CLEAR_PAGE, DP_FOREIGN_MFN, 0),
 			-EINVAL);
 	GUEST_ASSERT_EQ(dp_ext(KVM_DP_MMUEXT_COPY_PAGE, dp_p2m[b],

@@ -231,25 +231,31 @@ DP_TEST(fork_copy)
 static void refuse_cr0(u64 clear, u64 set)
 {
 	u64 cr0 = get_cr0();
+	u8 v = dp_mov_cr0((cr0 & ~clear) | set);
 
-	GUEST_ASSERT_EQ(dp_mov_cr0((cr0 & ~clear) | set), GP_VECTOR);
-	GUEST_ASSERT_EQ(get_cr0(), cr0);
+	__GUEST_ASSERT(v == GP_VECTOR && get_cr0() == cr0,
+		       "CR0: without %lx, with %lx: vector %u, now %lx", clear,
+		       set, v, get_cr0());
 }
 
 static void refuse_cr4(u64 clear, u64 set)
 {
 	u64 cr4 = get_cr4();
+	u8 v = dp_mov_cr4((cr4 & ~clear) | set);
 
-	GUEST_ASSERT_EQ(dp_mov_cr4((cr4 & ~clear) | set), GP_VECTOR);
-	GUEST_ASSERT_EQ(get_cr4(), cr4);
+	__GUEST_ASSERT(v == GP_VECTOR && get_cr4() == cr4,
+		       "CR4: without %lx, with %lx: vector %u, now %lx", clear,
+		       set, v, get_cr4());
 }
 
 static void refuse_efer(u64 clear, u64 set)
 {
 	u64 efer = rdmsr(MSR_EFER);
+	u8 v = wrmsr_safe(MSR_EFER, (efer & ~clear) | set);
 
-	GUEST_ASSERT_EQ(wrmsr_safe(MSR_EFER, (efer & ~clear) | set), GP_VECTOR);
-	GUEST_ASSERT_EQ(rdmsr(MSR_EFER), efer);
+	__GUEST_ASSERT(v == GP_VECTOR && rdmsr(MSR_EFER) == efer,
+		       "EFER: without %lx, with %lx: vector %u, now %lx", clear,
+		       set, v, rdmsr(MSR_EFER));
 }
 
 DP_TEST(control_registers)
@@ -268,8 +274,10 @@ DP_TEST(control_registers)
 	refuse_cr4(0, X86_CR4_LA57);
 	refuse_cr4(0, X86_CR4_VMXE);
 	refuse_cr4(0, CR4_LAM_SUP);
+	/* No CPU and no CPUID forbids these two, but the list of what may be. */
+	refuse_cr4(0, X86_CR4_VME);
+	refuse_cr4(0, X86_CR4_PVI);
 	refuse_cr4(0, BIT_ULL(31));
-	refuse_cr4(0, BIT_ULL(63));
 
 	refuse_efer(EFER_NX, 0);
 	refuse_efer(EFER_LME, 0);
@@ -360,6 +368,7 @@ static void refuse_all_sregs(struct dp_vm *dp)
 	REFUSE(cr4, good.cr4 | X86_CR4_PCIDE);
 	REFUSE(cr4, good.cr4 | X86_CR4_LA57);
 	REFUSE(cr4, good.cr4 | X86_CR4_VMXE);
+	REFUSE(cr4, good.cr4 | X86_CR4_VME);
 	REFUSE(efer, good.efer & ~EFER_NX);
 	REFUSE(efer, good.efer & ~EFER_LME);
 	REFUSE(efer, good.efer & ~(EFER_LME | EFER_LMA));

@@ -21,8 +21,8 @@
 
 /* Where in a table tests write: an entry that is not used. */
 #define ENTRY		200
-/* Not present, and a value that no table has by chance. */
-#define MARK		(0x15ULL << 52)
+/* Not present, without an address, and nothing that is there by chance. */
+#define MARK(level)	(0x15ULL << 52 | (u64)(level) << 9)
 
 #define STEPS		200
 
@@ -51,14 +51,14 @@ static void guest_seal(int cpu)
 	GUEST_SYNC(1);
 	for (level = 1; level <= 4; level++)
 		GUEST_ASSERT_EQ(READ_ONCE(dp_ptr(tree.gfn[level])[ENTRY]),
-				MARK + level);
+				MARK(level));
 
 	GUEST_ASSERT_EQ(dp_pin(4, tree.gfn[4]), 0);
 	dp_set_cr3(dp_maddr(tree.gfn[4]));
 	GUEST_SYNC(2);
 	for (level = 1; level <= 4; level++)
 		GUEST_ASSERT_EQ(READ_ONCE(dp_ptr(tree.gfn[level])[ENTRY]),
-				MARK + level);
+				MARK(level));
 	dp_assert_writable(DP_VA);
 	dp_set_cr3(dp_maddr(dp_boot.root_gfn));
 	GUEST_ASSERT_EQ(dp_unpin(tree.gfn[4]), 0);
@@ -221,7 +221,7 @@ TEST(vmm)
 		gfn[level] = dp_read_global(&dp, gfns[level]);
 		own = dp_gfn_hva(&dp, gfn[level]);
 		if (level)
-			own[ENTRY] = MARK + level;
+			own[ENTRY] = MARK(level);
 		expect_open(entry_of(second, gfn[level], ENTRY));
 		TEST_ASSERT_EQ(*entry_of(second, gfn[level], ENTRY),
 			       own[ENTRY]);
@@ -236,7 +236,7 @@ TEST(vmm)
 		expect_sealed(entry_of(second, gfn[level], ENTRY));
 		expect_sealed(entry_of(third, gfn[level], 511));
 		TEST_ASSERT_EQ(read_entry(&dp, gfn[level], ENTRY),
-			       MARK + level);
+			       MARK(level));
 	}
 	expect_sealed(entry_of(second, dp.root_gfn, 0));
 	expect_open(entry_of(second, gfn[0], 0));
@@ -249,7 +249,7 @@ TEST(vmm)
 	for (level = 1; level <= 4; level++) {
 		expect_open(entry_of(second, gfn[level], ENTRY));
 		own = dp_gfn_hva(&dp, gfn[level]);
-		TEST_ASSERT_EQ(own[ENTRY], MARK + level);
+		TEST_ASSERT_EQ(own[ENTRY], MARK(level));
 		own[ENTRY] = 0;
 	}
 	dp_run_until(vcpu, 4);

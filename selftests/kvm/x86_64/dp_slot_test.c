@@ -408,9 +408,13 @@ static void on_alarm(int sig)
 {
 }
 
+/* Again and again, as a signal before KVM_RUN stops nothing; 0: no more. */
 static void arm(u64 ns)
 {
-	struct itimerspec its = { .it_value.tv_nsec = ns };
+	struct itimerspec its = {
+		.it_value.tv_nsec = ns,
+		.it_interval.tv_nsec = ns,
+	};
 	static timer_t timer;
 	static bool made;
 	struct sigevent sev = {
@@ -437,6 +441,7 @@ static bool stop_in_pin(struct extra *x, u64 ns)
 	arm(ns);
 	r = __vcpu_run(x->dp.vcpus[0]);
 	TEST_ASSERT(r < 0 && errno == EINTR, "KVM_RUN: %d, errno %d", r, errno);
+	arm(0);
 	vm_ioctl(x->dp.vm, KVM_X86_DP_AUDIT, &audit);
 	TEST_ASSERT(!audit.errors, "%llu invariants are broken, first: %.128s",
 		    audit.errors, audit.first);

@@ -9,7 +9,6 @@
  * With the argument "poison" the test also makes memory fail.  The host will
  * not use those pages again before it is booted.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -20,6 +19,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/elf.h>
 #include <linux/falloc.h>
 
 #include "test_util.h"
@@ -493,7 +493,8 @@ static void test_cache(uint64_t flags)
  * The pagemap does not show the frames of page tables to be, so look for the
  * page by its content, in the kernel's map of all memory.
  */
-static uint64_t find_frame(int fd, const Elf64_Phdr *segment, uint64_t token)
+static uint64_t find_frame(int fd, const struct elf64_phdr *segment,
+			   uint64_t token)
 {
 	uint64_t words[2];
 	off_t at;
@@ -510,8 +511,8 @@ static uint64_t physical_address(char *p)
 {
 	uint64_t token = 0x706f69736f6e0000ul | (getpid() & 0xffff), pa = 0;
 	int fd = open("/proc/kcore", O_RDONLY), i;
-	Elf64_Phdr segment;
-	Elf64_Ehdr elf;
+	struct elf64_phdr segment;
+	struct elf64_hdr elf;
 
 	((uint64_t *)p)[0] = token;
 	((uint64_t *)p)[1] = ~token;

@@ -212,6 +212,9 @@ void kvm_dp_init_entry_env(struct kvm_dp_entry_env *env, bool large_pages);
 int kvm_dp_check_rare_entry(u64 entry, int level,
 			    const struct kvm_dp_entry_env *env);
 
+/* Four levels, as LA57 is refused. */
+#define DP_VA_BITS		48
+
 #define DP_ENTRY_ADDR		GENMASK_ULL(51, 12)
 #define DP_ENTRY_SOFT		(GENMASK_ULL(11, 9) | GENMASK_ULL(58, 52))
 
@@ -247,6 +250,7 @@ static inline void kvm_dp_init_finder(struct kvm_dp_finder *finder,
 	*finder = (struct kvm_dp_finder){ .dp = dp };
 }
 
+bool kvm_dp_has_failed(struct kvm_dp *dp, const struct kvm_dp_frame *frame);
 bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 		   struct kvm_dp_ref *ref);
 bool kvm_dp_find_gfn(struct kvm_dp *dp, gfn_t gfn, struct kvm_dp_ref *ref);

@@ -299,6 +299,19 @@ vm_fault_t kvm_arch_gmem_map_pfn(struct kvm_memory_slot *slot,
 }
 
 /*
+ * Not all failures are told: the kernel gives up on a folio of 2 MiB that it
+ * cannot split, and only marks the page.  Look before reading.
+ */
+bool kvm_dp_has_failed(struct kvm_dp *dp, const struct kvm_dp_frame *frame)
+{
+	if (!PageHWPoison(pfn_to_page(kvm_dp_mfn(frame))))
+		return false;
+
+	kvm_vm_dead(dp->kvm);
+	return true;
+}
+
+/*
  * Stop the VM before it reads the memory.  Takes no lock that is held by those
  * who may be about to.
  */

@@ -159,6 +159,8 @@ static int dp_prepare(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
 
 	if (!kvm_dp_seal(dp, ref))
 		return -EAGAIN;
+	if (kvm_dp_has_failed(dp, ref->frame))
+		return -EIO;
 	if (ref->frame->stale == dp->generation ||
 	    block->large_stale == dp->generation)
 		kvm_dp_flush(dp);
@@ -377,6 +379,9 @@ static bool dp_take_apart(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	u64 i = dp_cursor(frame->word);
 	u64 mfn = kvm_dp_mfn(frame);
 	u64 entry;
+
+	if (kvm_dp_has_failed(dp, frame))
+		return false;
 
 	while (i && budget->entries > 0 && dp->doomed_mfn == mfn) {
 		entry = READ_ONCE(table[--i]);
@@ -682,10 +687,9 @@ int kvm_dp_copy_page(struct kvm_dp *dp, u64 to, u64 from)
 
 	lockdep_assert_held(&dp->lock);
 
-	if (READ_ONCE(dp->kvm->vm_dead))
-		return -EIO;
 	if (!kvm_dp_find(&dp->targets, from, &source) ||
 	    !kvm_dp_find(&dp->targets, to, &ref) ||
+	    kvm_dp_has_failed(dp, source.frame) ||
 	    kvm_dp_get_writable(dp, &ref))
 		return -EINVAL;
 	copy_page(kvm_dp_table(ref.frame), kvm_dp_table(source.frame));

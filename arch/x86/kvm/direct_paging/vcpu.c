@@ -281,7 +281,8 @@ long kvm_dp_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl,
 	if (copy_from_user(&start, argp, sizeof(start)))
 		return -EFAULT;
 
-	if (start.flags || memchr_inv(start.reserved, 0, sizeof(start.reserved)))
+	if (start.flags || memchr_inv(start.reserved, 0, sizeof(start.reserved)) ||
+	    !__is_canonical_address(start.rip, DP_VA_BITS))
 		return -EINVAL;
 
 	return dp_start_vcpu(vcpu, &start);

@@ -202,6 +202,8 @@ static int dp_read(struct kvm_dp *dp, void __user *argp)
 			r = -EIO;
 		else if (!kvm_dp_find_gfn(dp, gpa_to_gfn(read.gpa), &ref))
 			r = -EINVAL;
+		else if (kvm_dp_has_failed(dp, ref.frame))
+			r = -EIO;
 		else if (copy_to_user(u64_to_user_ptr(read.buffer),
 				      (void *)kvm_dp_table(ref.frame) + offset,
 				      n))

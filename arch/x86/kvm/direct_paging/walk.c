@@ -20,8 +20,6 @@
 #include "mmu/spte.h"
 #include "x86.h"
 
-#define DP_VA_BITS	48
-
 struct dp_walk {
 	struct kvm_dp_finder finder;
 	u64 va;
