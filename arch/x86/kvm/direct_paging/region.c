@@ -75,6 +75,13 @@ static struct kvm_dp_frame *dp_find_frame(struct kvm_dp_region *region, u64 mfn)
 	return NULL;
 }
 
+static struct kvm_dp_region *dp_region(struct kvm_dp *dp, unsigned int i)
+{
+	return srcu_dereference_check(dp->regions[i], &dp->kvm->srcu,
+				      lockdep_is_held(&dp->lock) ||
+				      lockdep_is_held(&dp->kvm->slots_lock));
+}
+
 static void dp_remember(struct kvm_dp_finder *finder,
 			const struct kvm_dp_ref *ref)
 {
@@ -95,13 +102,10 @@ static void dp_remember(struct kvm_dp_finder *finder,
 bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 		   struct kvm_dp_ref *ref)
 {
-	struct kvm *kvm = finder->dp->kvm;
 	unsigned int i;
 
 	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
-		ref->region = srcu_dereference_check(finder->dp->regions[i],
-				&kvm->srcu, lockdep_is_held(&finder->dp->lock) ||
-				lockdep_is_held(&kvm->slots_lock));
+		ref->region = dp_region(finder->dp, i);
 		if (!ref->region)
 			continue;
 		ref->frame = dp_find_frame(ref->region, mfn);
@@ -120,9 +124,7 @@ bool kvm_dp_find_gfn(struct kvm_dp *dp, gfn_t gfn, struct kvm_dp_ref *ref)
 	u64 index;
 
 	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
-		region = srcu_dereference_check(dp->regions[i], &dp->kvm->srcu,
-				lockdep_is_held(&dp->lock) ||
-				lockdep_is_held(&dp->kvm->slots_lock));
+		region = dp_region(dp, i);
 		if (!region)
 			continue;
 		index = gfn - region->base;

@@ -50,8 +50,8 @@ static bool dp_read_entry(struct dp_walk *walk)
 	if (!kvm_dp_find(&walk->finder, walk->mfn, &ref))
 		return false;
 
-	/* What was read counts only if it was no data by then. */
 	walk->entry = READ_ONCE(kvm_dp_table(ref.frame)[dp_index(walk)]);
+	/* What was read counts only if it was no data by then. */
 	smp_rmb();
 	return kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), walk->level);
 }
