@@ -13,6 +13,7 @@
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 #include "guest_memfd.h"
 #include "kvm_mm.h"
@@ -57,6 +58,9 @@ struct folio *kvm_gmem_add_large_folio(struct inode *inode, pgoff_t index)
  */
 bool kvm_gmem_release_folio(struct folio *folio, gfp_t gfp)
 {
+	/* All that is heard of a failure in a large folio. */
+	if (folio_test_has_hwpoisoned(folio))
+		kvm_gmem_poison(folio->mapping, folio);
 	return false;
 }
 
@@ -143,6 +147,10 @@ static vm_fault_t gmem_fault_tables(struct vm_fault *vmf)
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	struct folio *folio;
 	vm_fault_t ret;
+
+	/* The kernel's own accesses look at no signal between two faults. */
+	if (fatal_signal_pending(current))
+		return VM_FAULT_SIGBUS;
 
 	filemap_invalidate_lock_shared(mapping);
 	folio = gmem_fault_folio(vmf, &ret);

@@ -202,6 +202,8 @@ static int dp_continue_list(struct kvm_dp_call *call, u64 list, u32 left)
 {
 	call->args[0] = list;
 	call->args[1] = left | KVM_DP_PREEMPTED;
+	if (call->begun)
+		call->args[1] |= KVM_DP_BEGUN;
 	return -EAGAIN;
 }
 
@@ -238,13 +240,14 @@ static int dp_do_list(struct kvm_dp_call *call, kvm_dp_run_t run, size_t size)
 		struct kvm_dp_mmu_update updates[DP_CHUNK];
 		struct kvm_dp_mmuext_op ops[DP_CHUNK];
 	} chunk __uninitialized;	/* most lists are short */
-	u32 count = call->args[1] & ~KVM_DP_PREEMPTED;
+	u32 count = call->args[1] & ~(KVM_DP_PREEMPTED | KVM_DP_BEGUN);
 	u64 done_out = call->args[2];
 	u64 list = call->args[0];
 	u32 done = 0, total = 0;
 	int r;
 
 	call->continued = call->args[1] & KVM_DP_PREEMPTED;
+	call->begun = call->args[1] & KVM_DP_BEGUN;
 	call->draining = false;
 	if (call->continued && !list && !count)
 		return dp_end_list(call);

@@ -29,7 +29,8 @@ struct kvm_dp_call {
 	u64 args[6];
 	struct kvm_dp_budget budget;
 	bool progress;		/* this execution has done something */
-	bool continued;		/* the next operation may have been begun */
+	bool continued;		/* not the first execution of a list */
+	bool begun;		/* nor that of its next operation */
 	bool draining;		/* tables are left that have to go */
 };
 

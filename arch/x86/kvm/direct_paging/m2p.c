@@ -257,6 +257,8 @@ int kvm_dp_m2p_add(struct kvm_dp *dp, struct kvm_dp_region *region)
 
 	m2p->nr_frames += region->npages;
 	for (i = 0; i < region->npages; i++) {
+		if (!(i % M2P_ENTRIES))
+			cond_resched();
 		mfn = kvm_dp_mfn(&region->frames[i]);
 		r = dp_m2p_add_frame(m2p, mfn, region->base + i);
 		if (r)

@@ -109,20 +109,20 @@ static noinline int dp_flush_all(struct kvm_dp_call *call,
 static int dp_pin(struct kvm_dp_call *call, const struct kvm_dp_mmuext_op *op)
 {
 	int level = DP_L1 + array_index_nospec(op->cmd, DP_L4);
-	bool begun = call->continued;
 	int r;
 
 	for (;;) {
 		r = kvm_dp_pin(call->dp, op->arg1, level, false, &call->budget);
+		if (r == -EAGAIN)
+			call->begun = true;
 		if (!kvm_dp_again(call, r))
 			break;
-		begun = true;
 	}
 	if (r != -EEXIST)
 		return r;
 
 	/* Another vCPU may have completed what this one began. */
-	return begun ? 0 : -EINVAL;
+	return call->begun ? 0 : -EINVAL;
 }
 
 static int dp_unpin(struct kvm_dp_call *call, u64 mfn)
@@ -253,7 +253,7 @@ int kvm_dp_mmuext_run(struct kvm_dp_call *call, const void *ops, u32 n, u32 *don
 		if (r)
 			return r;
 
-		call->continued = false;
+		call->begun = false;
 		kvm_dp_charge(call, 1);
 		++*done;
 	}

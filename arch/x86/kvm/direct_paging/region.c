@@ -301,8 +301,8 @@ vm_fault_t kvm_arch_gmem_map_pfn(struct kvm_memory_slot *slot,
 }
 
 /*
- * Not all failures are told: the kernel gives up on a folio of 2 MiB that it
- * cannot split, and only marks the page.  Look before reading.
+ * A failure is marked before it is told.  Look before reading what nobody has
+ * read for a while.
  */
 bool kvm_dp_has_failed(struct kvm_dp *dp, const struct kvm_dp_frame *frame)
 {
@@ -610,8 +610,11 @@ static int dp_doom_partial(struct kvm_dp *dp, struct kvm_dp_region *region)
 		cond_resched();
 	}
 
-	for (i = 0; i < region->npages && !r; i++)
+	for (i = 0; i < region->npages && !r; i++) {
 		r = dp_drain_frame(dp, &region->frames[i]);
+		if (!(i % DP_BLOCK_FRAMES))
+			cond_resched();
+	}
 	return r;
 }
 

@@ -139,6 +139,8 @@ static int dp_promote(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 
 	if (!ref->region->can_be_table)
 		return -EPERM;
+	if (kvm_dp_has_failed(dp, ref->frame))
+		return -EIO;
 	if (kvm_dp_is_table(word) || word & DP_COUNT || block->large)
 		return -EBUSY;
 
@@ -159,8 +161,6 @@ static int dp_prepare(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
 
 	if (!kvm_dp_seal(dp, ref))
 		return -EAGAIN;
-	if (kvm_dp_has_failed(dp, ref->frame))
-		return -EIO;
 	if (ref->frame->stale == dp->generation ||
 	    block->large_stale == dp->generation)
 		kvm_dp_flush(dp);
@@ -436,9 +436,8 @@ static int dp_count_refusal(struct kvm_dp *dp, int r)
 }
 
 /*
- * Memory that has failed kills the VM, and reading it would kill the host.
- * Look before each call: a validated table is not read, only its entries are
- * written, and a partial one is not read any further.
+ * Memory that has failed kills the VM, and reading it would kill the host: look
+ * before each call.
  */
 static int dp_begin(struct kvm_dp *dp, struct kvm_dp_budget *budget)
 {

@@ -215,6 +215,10 @@ static void dp_start_regs(struct kvm_vcpu *vcpu,
 {
 	int reg;
 
+	/* Nor what an instruction that was being emulated left. */
+	vcpu->arch.emulate_regs_need_sync_from_vcpu = true;
+	vcpu->arch.emulate_regs_need_sync_to_vcpu = false;
+
 	for (reg = VCPU_REGS_RAX; reg <= VCPU_REGS_R15; reg++)
 		kvm_register_write_raw(vcpu, reg, 0);
 

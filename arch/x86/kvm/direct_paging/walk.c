@@ -71,6 +71,9 @@ static bool dp_walk(struct dp_walk *walk, struct kvm_vcpu *vcpu, u64 va,
 	};
 	kvm_dp_init_finder(&walk->finder, vcpu->kvm->arch.dp);
 
+	/* A VM whose memory has failed is dead, and its tables are not read. */
+	if (READ_ONCE(vcpu->kvm->vm_dead))
+		return false;
 	if (!__is_canonical_address(va, DP_VA_BITS) || !walk->mfn)
 		return false;
 

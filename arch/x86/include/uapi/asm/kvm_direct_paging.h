@@ -104,6 +104,8 @@ struct kvm_x86_dp_audit {
 #define KVM_DP_DOMID_SELF		0x7ff0
 /* Set by KVM in a count to continue a call that was cut short. */
 #define KVM_DP_PREEMPTED		(1U << 31)
+/* Also: the first operation that is left has been begun. */
+#define KVM_DP_BEGUN			(1U << 30)
 
 /* The lowest two bits of kvm_dp_mmu_update.ptr. */
 #define KVM_DP_NORMAL_PT_UPDATE		0
