@@ -3,13 +3,16 @@
 # Every target calls one script, which says in its head what it does.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check modules install uninstall tree refresh series vm \
+.PHONY: help run check bench-paging modules install uninstall tree refresh \
+	series vm \
 	setup pristine selftests minivm testbed dist clean distclean
 
 LANES ?=
 KDIR ?=
 FORCE ?=
 TEST ?= shell
+# make bench-paging CPU=... too, but not this default for make vm.
+BENCH_CPU := $(or $(CPU),both)
 CPU ?= amd
 KERNEL ?= amd64
 NPT ?= 1
@@ -22,6 +25,8 @@ help:
 #:   make run          build, boot an emulated machine, measure, print the table
 #:   make check        run every test; LANES="compose lint" for a part,
 #:                     LANES=long for what takes longer
+#:   make bench-paging work on page tables with direct, nested and shadow
+#:                     paging, in counts; CPU=amd|intel|both (default: both)
 #:   make modules      kvm.ko, kvm-amd.ko, kvm-intel.ko for both Debian 6.12
 #:                     flavours; KDIR=/lib/modules/RELEASE/build for one kernel
 #:   make install      into updates/ of the running kernel; undone by
@@ -49,6 +54,9 @@ help:
 
 run: setup modules minivm testbed
 	tools/latency/run
+
+bench-paging: setup modules selftests testbed
+	tools/paging/run --cpu $(BENCH_CPU)
 
 check:
 	tools/testbed/check $(LANES)

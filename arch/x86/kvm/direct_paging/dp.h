@@ -13,7 +13,9 @@
 
 #include <linux/bitfield.h>
 #include <linux/bits.h>
+#include <linux/hash.h>
 #include <linux/kvm_host.h>
+#include <linux/math.h>
 #include <linux/nospec.h>
 #include <linux/rtmutex.h>
 #include <asm/pgtable_types.h>
@@ -131,6 +133,8 @@ struct kvm_dp_finder {
 	struct kvm_dp_frame *frames;
 	u64 mfn;
 	u64 n;
+	/* The block of the last frame that was not in the run. */
+	u64 missed;
 };
 
 struct kvm_dp {
@@ -272,6 +276,78 @@ static __always_inline bool kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 }
 
 /*
+ * Ends, as some slots are empty; soon, as nobody knows the seed.  Touches no
+ * struct page, and nothing outside of the VM's own tables, whatever number the
+ * guest gave.
+ */
+static __always_inline struct kvm_dp_frame *
+kvm_dp_probe(const struct kvm_dp_region *region, u64 mfn)
+{
+	u32 index, slot = reciprocal_scale(hash_64(mfn ^ region->seed, 32),
+					   region->hash_size);
+	struct kvm_dp_frame *frame;
+
+	while ((index = region->hash[slot])) {
+		frame = &region->frames[index - 1];
+		if (kvm_dp_mfn(frame) == mfn)
+			return frame;
+		if (++slot == region->hash_size)
+			slot = 0;
+	}
+	return NULL;
+}
+
+/*
+ * As kvm_dp_find(), for loops over many entries, where frames may be scattered:
+ * a run is worth remembering if two in a row miss the one that is known.
+ */
+static __always_inline struct kvm_dp_frame *
+kvm_dp_find_next(struct kvm_dp_finder *finder, u64 mfn)
+{
+	u64 i = mfn - finder->mfn, block = mfn / PTRS_PER_PTE;
+	struct kvm_dp_ref ref;
+
+	if (i < finder->n)
+		return finder->frames + array_index_nospec(i, finder->n);
+
+	if (finder->region && finder->missed != block) {
+		finder->missed = block;
+		ref.frame = kvm_dp_probe(finder->region, mfn);
+		if (ref.frame)
+			return ref.frame;
+	}
+	return __kvm_dp_find(finder, mfn, &ref) ? ref.frame : NULL;
+}
+
+/*
+ * One more writable reference, if the frame has some but not too many: neither
+ * its type nor the count of its slot changes.  With type and flags out of the
+ * way, and the halves exchanged, one comparison tells.
+ */
+static __always_inline bool kvm_dp_try_get_writable(struct kvm_dp_frame *frame)
+{
+	u64 word = READ_ONCE(frame->word);
+
+	if (ror64(word - (DP_DATA | DP_COUNT_ONE), 32) >= U32_MAX - 1)
+		return false;
+
+	WRITE_ONCE(frame->word, word + DP_COUNT_ONE);
+	return true;
+}
+
+/* One less, if it is not the last. */
+static __always_inline bool kvm_dp_try_put_writable(struct kvm_dp_frame *frame)
+{
+	u64 word = READ_ONCE(frame->word);
+
+	if (ror64(word - (DP_DATA | 2 * DP_COUNT_ONE), 32) >= U32_MAX)
+		return false;
+
+	WRITE_ONCE(frame->word, word - DP_COUNT_ONE);
+	return true;
+}
+
+/*
  * frame.c: types and counts, under dp->lock.  0, -EBUSY if the frame has
  * another type or too many references.
  */
@@ -297,6 +373,10 @@ int kvm_dp_update(struct kvm_dp *dp, u64 maddr, u64 entry, bool preserve_ad,
 		  struct kvm_dp_budget *budget);
 int kvm_dp_update_va(struct kvm_vcpu *vcpu, u64 va, u64 entry,
 		     struct kvm_dp_budget *budget);
+/* How many of a list are done at once; the others want kvm_dp_update(). */
+u32 kvm_dp_update_leaves(struct kvm_dp *dp,
+			 const struct kvm_dp_mmu_update *updates, u32 n,
+			 struct kvm_dp_budget *budget);
 int kvm_dp_drain(struct kvm_dp *dp, struct kvm_dp_budget *budget);
 void kvm_dp_doom_partial(struct kvm_dp *dp, const struct kvm_dp_ref *ref);
 int kvm_dp_get_root(struct kvm_dp *dp, u64 mfn);
@@ -321,6 +401,7 @@ u64 kvm_dp_m2p_entry(struct kvm_dp *dp);	/* for slot 256; 0: no window */
 
 /* walk.c: the machine address of the level-1 entry of a linear address, or 0 */
 u64 kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va);
+int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size);
 
 /* hold.c */
 int kvm_dp_hold(struct kvm_dp *dp, const struct kvm_x86_dp_hold *hold);

@@ -29,8 +29,8 @@
 #include "pmu.h"
 #include "xen.h"
 
-/* Operations that are copied at once, before the lock. */
-#define DP_CHUNK		32
+/* Bytes of operations that are copied at once, before the lock. */
+#define DP_CHUNK		1024
 
 #define DP_SYSCALL_LEN		2
 
@@ -52,13 +52,10 @@ bool kvm_dp_is_range(struct kvm_vcpu *vcpu, u64 gva, u64 size)
 
 int kvm_dp_copy_in(struct kvm_dp_call *call, u64 gva, void *to, u32 size)
 {
-	struct x86_exception e;
-
-	if (!kvm_dp_is_range(call->vcpu, gva, size) ||
-	    kvm_read_guest_virt(call->vcpu, gva, to, size, &e))
+	if (!kvm_dp_is_range(call->vcpu, gva, size))
 		return -EFAULT;
 
-	return 0;
+	return kvm_dp_read_virt(call->vcpu, gva, to, size);
 }
 
 /*
@@ -88,6 +85,9 @@ int kvm_dp_check_domid(u64 domid)
 static int dp_drain(struct kvm_dp_call *call)
 {
 	int r;
+
+	if (likely(!call->dp->doomed_mfn))
+		return 0;
 
 	do {
 		r = kvm_dp_drain(call->dp, &call->budget);
@@ -158,15 +158,34 @@ static int dp_mmu_update_one(struct kvm_dp_call *call,
 	}
 }
 
+/* No more than a chunk of them, between two looks at who waits. */
+static u32 dp_update_leaves(struct kvm_dp_call *call,
+			    const struct kvm_dp_mmu_update *updates, u32 n,
+			    u32 *done)
+{
+	u32 i;
+
+	n = kvm_dp_update_leaves(call->dp, updates, n, &call->budget);
+	call->progress |= n;
+	*done += n;
+
+	for (i = 0; trace_kvm_dp_hypercall_enabled() && i < n; i++)
+		kvm_dp_result(call, updates[i].ptr & DP_UPDATE_CMD, 0);
+	return n;
+}
+
 static int dp_mmu_update_run(struct kvm_dp_call *call, const void *ops, u32 n,
 			     u32 *done)
 {
 	const struct kvm_dp_mmu_update *updates = ops;
-	u32 i;
+	u32 i = 0;
 	int r;
 
 	r = kvm_dp_enter(call);
-	for (i = 0; !r && i < n; i++) {
+	for (; !r && i < n; i++) {
+		i += dp_update_leaves(call, &updates[i], n - i, done);
+		if (i == n)
+			break;
 		if (!kvm_dp_may_begin(call)) {
 			r = -EAGAIN;
 			break;
@@ -234,11 +253,14 @@ static int dp_end_count(struct kvm_dp_call *call, u64 gva, u32 total, int r)
 }
 
 /* (list, count, done_out, domain) of mmu_update and mmuext_op. */
-static int dp_do_list(struct kvm_dp_call *call, kvm_dp_run_t run, size_t size)
+static __always_inline int dp_do_list(struct kvm_dp_call *call,
+				      kvm_dp_run_t run, size_t size)
 {
 	union {
-		struct kvm_dp_mmu_update updates[DP_CHUNK];
-		struct kvm_dp_mmuext_op ops[DP_CHUNK];
+		struct kvm_dp_mmu_update updates[DP_CHUNK /
+					sizeof(struct kvm_dp_mmu_update)];
+		struct kvm_dp_mmuext_op ops[DP_CHUNK /
+					sizeof(struct kvm_dp_mmuext_op)];
 	} chunk __uninitialized;	/* most lists are short */
 	u32 count = call->args[1] & ~(KVM_DP_PREEMPTED | KVM_DP_BEGUN);
 	u64 done_out = call->args[2];
@@ -260,7 +282,7 @@ static int dp_do_list(struct kvm_dp_call *call, kvm_dp_run_t run, size_t size)
 		return -EFAULT;
 
 	while (!r && done < count) {
-		u32 n = min_t(u32, count - done, DP_CHUNK);
+		u32 n = min_t(u32, count - done, DP_CHUNK / size);
 
 		r = kvm_dp_copy_in(call, list + done * size, &chunk, n * size);
 		if (!r)
@@ -275,6 +297,19 @@ static int dp_do_list(struct kvm_dp_call *call, kvm_dp_run_t run, size_t size)
 		return dp_continue_list(call, 0, 0);
 	}
 	return r;
+}
+
+/* Not inlined: the chunk of one would be on the stack of all. */
+static noinline int dp_mmu_update(struct kvm_dp_call *call)
+{
+	return dp_do_list(call, dp_mmu_update_run,
+			  sizeof(struct kvm_dp_mmu_update));
+}
+
+static noinline int dp_mmuext_op(struct kvm_dp_call *call)
+{
+	return dp_do_list(call, kvm_dp_mmuext_run,
+			  sizeof(struct kvm_dp_mmuext_op));
 }
 
 static int dp_write_va(struct kvm_dp_call *call, u64 va, u64 entry)
@@ -357,12 +392,10 @@ long kvm_dp_do_call(struct kvm_dp_call *call)
 
 	switch (call->nr) {
 	case KVM_DP_HC_MMU_UPDATE:
-		r = dp_do_list(call, dp_mmu_update_run,
-			       sizeof(struct kvm_dp_mmu_update));
+		r = dp_mmu_update(call);
 		break;
 	case KVM_DP_HC_MMUEXT_OP:
-		r = dp_do_list(call, kvm_dp_mmuext_run,
-			       sizeof(struct kvm_dp_mmuext_op));
+		r = dp_mmuext_op(call);
 		break;
 	case KVM_DP_HC_UPDATE_VA_MAPPING:
 		r = dp_update_va_mapping(call);

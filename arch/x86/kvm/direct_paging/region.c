@@ -51,28 +51,12 @@ static void dp_hash_frame(struct kvm_dp_region *region, unsigned long index)
 	region->hash[slot] = index + 1;
 }
 
-/*
- * Ends, as some slots are empty; soon, as nobody knows the seed.  Touches no
- * struct page, and nothing outside of the VM's own tables, whatever number the
- * guest gave.
- */
 static struct kvm_dp_frame *dp_find_frame(struct kvm_dp_region *region, u64 mfn)
 {
-	struct kvm_dp_frame *frame;
-	u32 slot, index;
-
 	if (mfn < region->min_mfn || mfn > region->max_mfn)
 		return NULL;
 
-	slot = dp_hash(region, mfn);
-	while ((index = region->hash[slot])) {
-		frame = &region->frames[index - 1];
-		if (kvm_dp_mfn(frame) == mfn)
-			return frame;
-		if (++slot == region->hash_size)
-			slot = 0;
-	}
-	return NULL;
+	return kvm_dp_probe(region, mfn);
 }
 
 static struct kvm_dp_region *dp_region(struct kvm_dp *dp, unsigned int i)
@@ -104,17 +88,27 @@ bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 {
 	unsigned int i;
 
+	/* Nearly all is in the slot where the last one was. */
+	ref->region = finder->region;
+	if (ref->region) {
+		ref->frame = dp_find_frame(ref->region, mfn);
+		if (ref->frame)
+			goto found;
+	}
+
 	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
 		ref->region = dp_region(finder->dp, i);
 		if (!ref->region)
 			continue;
 		ref->frame = dp_find_frame(ref->region, mfn);
-		if (!ref->frame)
-			continue;
-		dp_remember(finder, ref);
-		return true;
+		if (ref->frame)
+			goto found;
 	}
 	return false;
+
+found:
+	dp_remember(finder, ref);
+	return true;
 }
 
 bool kvm_dp_find_gfn(struct kvm_dp *dp, gfn_t gfn, struct kvm_dp_ref *ref)

@@ -280,6 +280,124 @@ static void dp_finish_up(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
 	trace_kvm_dp_promote(kvm_dp_gfn(ref), kvm_dp_mfn(frame), level);
 }
 
+static bool dp_are_zero(const u64 *entry)
+{
+	return !(entry[0] | entry[1] | entry[2] | entry[3] |
+		 entry[4] | entry[5] | entry[6] | entry[7]);
+}
+
+/* The first entry from @i on that is not zero: most tables are rather empty. */
+static u64 dp_skip_zeros(const u64 *table, u64 i)
+{
+	while (i < PTRS_PER_PTE && !table[i]) {
+		i++;
+		while (i % 8 == 0 && i < PTRS_PER_PTE && dp_are_zero(&table[i]))
+			i += 8;
+	}
+	return i;
+}
+
+/* The same from the end: how many entries are left. */
+static u64 dp_skip_zeros_back(const u64 *table, u64 i)
+{
+	while (i && !table[i - 1]) {
+		i--;
+		while (i % 8 == 0 && i && dp_are_zero(&table[i - 8]))
+			i -= 8;
+	}
+	return i;
+}
+
+/* Memory, in a table of level 1, with nothing special about it. */
+static bool dp_is_plain_leaf(u64 entry)
+{
+	return (entry & (~DP_ENTRY_MAY | _PAGE_PRESENT)) == _PAGE_PRESENT;
+}
+
+static bool dp_is_plain_writable(u64 entry)
+{
+	return (entry & (~DP_ENTRY_MAY | _PAGE_PRESENT | _PAGE_RW)) ==
+	       (_PAGE_PRESENT | _PAGE_RW);
+}
+
+/* How far the remembered run of frames goes, from @mfn on, and down from it. */
+static u64 dp_run(const struct kvm_dp_finder *finder, u64 mfn)
+{
+	u64 i = mfn - finder->mfn;
+
+	return i < finder->n ? finder->n - i : 1;
+}
+
+static u64 dp_run_back(const struct kvm_dp_finder *finder, u64 mfn)
+{
+	u64 i = mfn - finder->mfn;
+
+	return i < finder->n ? i + 1 : 1;
+}
+
+/*
+ * Take the references of writable leaves of frames that have such references
+ * already, which is what most tables are full of.  Neighbours that go on with
+ * the next frame and the same flags need no check of their own.  Returns how
+ * many entries from @first on were such.
+ */
+static u64 dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
+			 const struct kvm_dp_budget *budget)
+{
+	u64 end = first + clamp_t(s64, budget->entries, 1, PTRS_PER_PTE - first);
+	struct kvm_dp_frame *frame;
+	u64 i = first;
+	u64 entry, stop;
+
+	while (i < end) {
+		entry = READ_ONCE(table[i]);
+		if (!dp_is_plain_writable(entry))
+			break;
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (!frame)
+			break;
+
+		stop = min(end, i + dp_run(&dp->targets,
+					   kvm_dp_entry_mfn(entry)));
+		do {
+			if (!kvm_dp_try_get_writable(frame))
+				return i - first;
+			entry += PAGE_SIZE;
+			frame++;
+		} while (++i < stop && READ_ONCE(table[i]) == entry);
+	}
+	return i - first;
+}
+
+/* The same from the end, to drop references: how many of @first entries. */
+static u64 dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
+			 const struct kvm_dp_budget *budget)
+{
+	u64 end = first - clamp_t(s64, budget->entries, 0, first);
+	struct kvm_dp_frame *frame;
+	u64 i = first;
+	u64 entry, stop;
+
+	while (i > end) {
+		entry = READ_ONCE(table[i - 1]);
+		if (!dp_is_plain_writable(entry))
+			break;
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (!frame)
+			break;
+
+		stop = i - min(i - end, dp_run_back(&dp->targets,
+						    kvm_dp_entry_mfn(entry)));
+		do {
+			if (!kvm_dp_try_put_writable(frame))
+				return first - i;
+			entry -= PAGE_SIZE;
+			frame--;
+		} while (--i > stop && READ_ONCE(table[i - 1]) == entry);
+	}
+	return first - i;
+}
+
 /*
  * Validate entries from the cursor on, at least one: it may be that of a table
  * below that has just become valid, and has no other reference.  0: so is this
@@ -293,7 +411,7 @@ static int dp_validate_table(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	u64 *table = kvm_dp_table(frame);
 	u64 word = READ_ONCE(frame->word);
 	int level = kvm_dp_type(word);
-	u64 i = dp_cursor(word);
+	u64 n = 0, i = dp_cursor(word);
 	int r = 0;
 
 	if (!i) {
@@ -302,18 +420,31 @@ static int dp_validate_table(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 			return r;
 	}
 
-	for (; i < PTRS_PER_PTE; i++) {
-		if (!table[i] || dp_is_host_slot(level, i))
-			continue;
-		r = dp_validate_entry(dp, &table[i], word, child, budget);
-		if (r)
+	for (;;) {
+		i = dp_skip_zeros(table, i);
+		if (i == PTRS_PER_PTE)
 			break;
-		dp->kvm->stat.dp_entries++;
-		if (--budget->entries <= 0) {
-			i++;
+		if (n && budget->entries <= 0) {
 			r = -EAGAIN;
 			break;
 		}
+		if (dp_is_host_slot(level, i)) {
+			i++;
+			continue;
+		}
+		n = 0;
+		if (level == DP_L1 && !(word & DP_CONVERT))
+			n = dp_get_leaves(dp, table, i, budget);
+		if (!n) {
+			r = dp_validate_entry(dp, &table[i], word, child,
+					      budget);
+			if (r)
+				break;
+			n = 1;
+		}
+		dp->kvm->stat.dp_entries += n;
+		budget->entries -= n;
+		i += n;
 	}
 
 	dp_set_cursor(frame, i);
@@ -378,14 +509,23 @@ static bool dp_take_apart(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	int level = kvm_dp_type(frame->word);
 	u64 i = dp_cursor(frame->word);
 	u64 mfn = kvm_dp_mfn(frame);
-	u64 entry;
+	u64 n, entry;
 
 	if (kvm_dp_has_failed(dp, frame))
 		return false;
 
-	while (i && budget->entries > 0 && dp->doomed_mfn == mfn) {
+	while (budget->entries > 0 && dp->doomed_mfn == mfn) {
+		i = dp_skip_zeros_back(table, i);
+		if (!i)
+			break;
+		n = level == DP_L1 ? dp_put_leaves(dp, table, i, budget) : 0;
+		if (n) {
+			budget->entries -= n;
+			i -= n;
+			continue;
+		}
 		entry = READ_ONCE(table[--i]);
-		if (!entry || dp_is_host_slot(level, i))
+		if (dp_is_host_slot(level, i))
 			continue;
 		dp_put_entry(dp, entry, level);
 		budget->entries -= dp_is_large(entry, level) ?
@@ -633,15 +773,115 @@ int kvm_dp_update(struct kvm_dp *dp, u64 maddr, u64 entry, bool preserve_ad,
 	return dp_count_refusal(dp, r);
 }
 
+static void dp_put_leaf(struct kvm_dp *dp, u64 entry)
+{
+	struct kvm_dp_frame *frame;
+
+	if (!(entry & _PAGE_PRESENT))
+		return;
+	if (entry & _PAGE_RW) {
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (frame && kvm_dp_try_put_writable(frame))
+			return;
+	}
+	dp_put_entry(dp, entry, DP_L1);
+}
+
+/* Nothing is done if it is not 0. */
+static noinline int dp_get_rare_leaf(struct kvm_dp *dp, u64 entry)
+{
+	struct kvm_dp_ref ref;
+
+	if (!kvm_dp_find(&dp->targets, kvm_dp_entry_mfn(entry), &ref))
+		return -EPERM;
+
+	return entry & _PAGE_RW ? kvm_dp_get_writable(dp, &ref) :
+				  kvm_dp_get_readable(&ref);
+}
+
+static __always_inline bool dp_get_leaf(struct kvm_dp *dp, u64 entry)
+{
+	struct kvm_dp_frame *frame;
+
+	if (!entry)
+		return true;
+	if (!dp_is_plain_leaf(entry))
+		return false;
+	if (entry & _PAGE_RW) {
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (frame && kvm_dp_try_get_writable(frame))
+			return true;
+	}
+	return !dp_get_rare_leaf(dp, entry);
+}
+
+/* A valid table of level 1, which stays one as long as the lock is held. */
+static u64 *dp_find_l1(struct kvm_dp *dp, u64 mfn)
+{
+	struct kvm_dp_ref ref;
+
+	if (!kvm_dp_find(&dp->tables, mfn, &ref) ||
+	    !kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), DP_L1))
+		return NULL;
+
+	return kvm_dp_table(ref.frame);
+}
+
+/*
+ * Updates of valid tables of level 1 as kvm_dp_update() does them, without what
+ * they cannot need.  It says what is wrong with those that are left to it.
+ */
+u32 kvm_dp_update_leaves(struct kvm_dp *dp,
+			 const struct kvm_dp_mmu_update *updates, u32 n,
+			 struct kvm_dp_budget *budget)
+{
+	u64 ptr, val, old, mfn = 0, *slot, *table = NULL;
+	u32 i;
+
+	lockdep_assert_held(&dp->lock);
+
+	if (dp->doomed_mfn || READ_ONCE(dp->kvm->vm_dead))
+		return 0;
+
+	n = clamp_t(int, budget->entries, 0, n);
+	for (i = 0; i < n; i++) {
+		ptr = updates[i].ptr;
+		val = updates[i].val;
+		if (!table || ptr >> PAGE_SHIFT != mfn) {
+			mfn = ptr >> PAGE_SHIFT;
+			table = dp_find_l1(dp, mfn);
+			if (!table)
+				break;
+		}
+		if (ptr % sizeof(u64) & ~KVM_DP_PT_UPDATE_PRESERVE_AD ||
+		    !dp_get_leaf(dp, val))
+			break;
+
+		slot = &table[offset_in_page(ptr) / sizeof(u64)];
+		if (ptr & KVM_DP_PT_UPDATE_PRESERVE_AD)
+			old = dp_write_entry(slot, val, true);
+		else
+			old = xchg(slot, val);
+		dp_put_leaf(dp, old);
+	}
+	budget->entries -= i;
+	return i;
+}
+
 int kvm_dp_update_va(struct kvm_vcpu *vcpu, u64 va, u64 entry,
 		     struct kvm_dp_budget *budget)
 {
+	struct kvm_dp_mmu_update update = {
+		.ptr = kvm_dp_walk_to_l1(vcpu, va),
+		.val = entry,
+	};
 	struct kvm_dp *dp = vcpu->kvm->arch.dp;
-	u64 maddr = kvm_dp_walk_to_l1(vcpu, va);
 
-	if (!maddr)
+	if (!update.ptr)
 		return -EINVAL;
-	return kvm_dp_update(dp, maddr, entry, false, budget);
+	if (kvm_dp_update_leaves(dp, &update, 1, budget))
+		return 0;
+	return kvm_dp_update(dp, update.ptr, entry, false, budget);
 }
 
 int kvm_dp_get_root(struct kvm_dp *dp, u64 mfn)

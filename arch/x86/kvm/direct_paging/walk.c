@@ -45,15 +45,15 @@ static bool dp_is_leaf(const struct dp_walk *walk)
 /* False if there is no validated table of that level. */
 static bool dp_read_entry(struct dp_walk *walk)
 {
-	struct kvm_dp_ref ref;
+	struct kvm_dp_frame *frame = kvm_dp_find_next(&walk->finder, walk->mfn);
 
-	if (!kvm_dp_find(&walk->finder, walk->mfn, &ref))
+	if (!frame)
 		return false;
 
-	walk->entry = READ_ONCE(kvm_dp_table(ref.frame)[dp_index(walk)]);
+	walk->entry = READ_ONCE(kvm_dp_table(frame)[dp_index(walk)]);
 	/* What was read counts only if it was no data by then. */
 	smp_rmb();
-	return kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), walk->level);
+	return kvm_dp_is_valid_table(READ_ONCE(frame->word), walk->level);
 }
 
 /*
@@ -154,10 +154,46 @@ fault:
 	return INVALID_GPA;
 }
 
+static int dp_read_page(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size)
+{
+	struct kvm_dp_frame *frame;
+	struct dp_walk walk;
+
+	if (!dp_walk(&walk, vcpu, gva, DP_L1) ||
+	    permission_fault(vcpu, vcpu->arch.walk_mmu, dp_access(&walk), 0, 0))
+		return -EFAULT;
+
+	frame = kvm_dp_find_next(&walk.finder, dp_leaf_mfn(&walk));
+	if (!frame || kvm_dp_has_failed(walk.finder.dp, frame))
+		return -EFAULT;
+
+	memcpy(to, (void *)kvm_dp_table(frame) + offset_in_page(gva), size);
+	return 0;
+}
+
+/*
+ * Read what the guest's kernel can read, at its privilege level.  The memory is
+ * the VM's as long as kvm->srcu is held, so it needs no way through the VMM's
+ * mappings: this is what calls of the guest spend most of their time on.
+ */
+int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size)
+{
+	u32 n;
+	int r;
+
+	for (; size; size -= n, gva += n, to += n) {
+		n = min_t(u32, size, PAGE_SIZE - offset_in_page(gva));
+		r = dp_read_page(vcpu, gva, to, n);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 /* The entry need not be present, only the table. */
 u64 kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va)
 {
-	struct kvm_dp_ref ref;
+	struct kvm_dp_frame *frame;
 	struct dp_walk walk;
 
 	if (!dp_walk(&walk, vcpu, va, DP_L2) || walk.level != DP_L2 ||
@@ -166,8 +202,8 @@ u64 kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va)
 
 	walk.mfn = kvm_dp_entry_mfn(walk.entry);
 	walk.level = DP_L1;
-	if (!kvm_dp_find(&walk.finder, walk.mfn, &ref) ||
-	    !kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), DP_L1))
+	frame = kvm_dp_find_next(&walk.finder, walk.mfn);
+	if (!frame || !kvm_dp_is_valid_table(READ_ONCE(frame->word), DP_L1))
 		return 0;
 
 	return (walk.mfn << PAGE_SHIFT) + dp_index(&walk) * sizeof(u64);

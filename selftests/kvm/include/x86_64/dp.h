@@ -24,7 +24,7 @@
 /* Slot 0 is the program, slot 1 what tests take frames from. */
 #define DP_POOL_SLOT	1
 #define DP_POOL_GFN	0x1000ULL
-#define DP_POOL_PAGES	2048ULL
+#define DP_POOL_PAGES	4096ULL
 #define DP_MAX_GFN	(DP_POOL_GFN + DP_POOL_PAGES)
 #define DP_FREE_SLOT	2
 
@@ -65,6 +65,7 @@ struct dp_boot {
 	u64 root_gfn;
 	int nr_vcpus;
 	bool l1tf;
+	bool ordinary;
 };
 
 extern struct dp_boot dp_boot;
@@ -94,6 +95,14 @@ void dp_vm_create(struct dp_vm *dp, dp_guest_fn guest, int nr_vcpus);
 int __dp_vm_start(struct dp_vm *dp, u64 root_gfn);
 void dp_vm_start(struct dp_vm *dp);
 void dp_vm_free(struct dp_vm *dp);
+
+/*
+ * The same layout and guest in an ordinary VM with one vCPU, to compare.  What
+ * the guest takes for machine frame numbers are guest frame numbers, and its
+ * tables are writable: it stores entries and flushes instead of calling.
+ */
+void dp_ordinary_create(struct dp_vm *dp, dp_guest_fn guest);
+void dp_ordinary_free(struct dp_vm *dp);
 
 struct kvm_vcpu *dp_vcpu_create(struct dp_vm *dp, int cpu);
 struct kvm_x86_dp_start_vcpu dp_vcpu_args(struct dp_vm *dp, int cpu);

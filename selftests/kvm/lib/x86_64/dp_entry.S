@@ -11,6 +11,7 @@
 #define CR0_EM		(1 << 2)
 #define CR0_TS		(1 << 3)
 #define CR0_NE		(1 << 5)
+#define CR0_WP		(1 << 16)
 #define CR4_OSFXSR	(1 << 9)
 #define CR4_OSXMMEXCPT	(1 << 10)
 
@@ -23,7 +24,7 @@ dp_guest_entry:
 	mov	%rax, %cr4
 	mov	%cr0, %rax
 	and	$~(CR0_EM | CR0_TS), %rax
-	or	$(CR0_MP | CR0_NE), %rax
+	or	$(CR0_MP | CR0_NE | CR0_WP), %rax
 	mov	%rax, %cr0
 
 	/* struct dp_boot begins with what these two load. */

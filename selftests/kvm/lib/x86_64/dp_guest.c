@@ -94,14 +94,62 @@ long dp_hypercall(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	return ret;
 }
 
+static u64 *ordinary_entry(u64 maddr)
+{
+	return (u64 *)(DP_LINEAR + maddr);
+}
+
+static long ordinary_mmu_update(struct kvm_dp_mmu_update *reqs, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		WRITE_ONCE(*ordinary_entry(reqs[i].ptr & ~7ULL), reqs[i].val);
+	return 0;
+}
+
+static long ordinary_mmuext(struct kvm_dp_mmuext_op *ops, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		switch (ops[i].cmd) {
+		case KVM_DP_MMUEXT_NEW_BASEPTR:
+			dp_set_cr3(ops[i].arg1 << PAGE_SHIFT);
+			break;
+		case KVM_DP_MMUEXT_TLB_FLUSH_LOCAL:
+			dp_set_cr3(get_cr3());
+			break;
+		case KVM_DP_MMUEXT_INVLPG_LOCAL:
+			dp_invlpg(ops[i].arg1);
+			break;
+		}
+	}
+	return 0;
+}
+
+static long ordinary_update_va(u64 va, u64 val, u64 flags)
+{
+	WRITE_ONCE(*ordinary_entry(dp_walk(dp_root(), va, 1)), val);
+	if ((flags & KVM_DP_UVMF_FLUSHTYPE_MASK) == KVM_DP_UVMF_INVLPG)
+		dp_invlpg(va);
+	return 0;
+}
+
 long dp_mmu_update(struct kvm_dp_mmu_update *reqs, u32 count, u32 *done)
 {
+	if (dp_boot.ordinary)
+		return ordinary_mmu_update(reqs, count);
+
 	return dp_hypercall(KVM_DP_HC_MMU_UPDATE, (u64)reqs, count, (u64)done,
 			    KVM_DP_DOMID_SELF, 0);
 }
 
 long dp_mmuext(struct kvm_dp_mmuext_op *ops, u32 count, u32 *done)
 {
+	if (dp_boot.ordinary)
+		return ordinary_mmuext(ops, count);
+
 	return dp_hypercall(KVM_DP_HC_MMUEXT_OP, (u64)ops, count, (u64)done,
 			    KVM_DP_DOMID_SELF, 0);
 }
@@ -113,6 +161,9 @@ long dp_multicall(struct kvm_dp_multicall_entry *list, u32 count)
 
 long dp_update_va(u64 va, u64 val, u64 flags)
 {
+	if (dp_boot.ordinary)
+		return ordinary_update_va(va, val, flags);
+
 	return dp_hypercall(KVM_DP_HC_UPDATE_VA_MAPPING, va, val, flags, 0, 0);
 }
 
@@ -163,6 +214,9 @@ void dp_free(u64 gfn)
 
 long dp_linear(u64 gfn, bool writable)
 {
+	if (dp_boot.ordinary)
+		return 0;
+
 	return dp_update_va((u64)dp_ptr(gfn),
 			    dp_maddr(gfn) | DP_P | (writable ? DP_RW : 0),
 			    KVM_DP_UVMF_INVLPG | KVM_DP_UVMF_ALL);

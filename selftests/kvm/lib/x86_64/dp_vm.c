@@ -72,7 +72,8 @@ static void layout(struct dp_vm *dp)
 	virt_map(vm, DP_LINEAR, 0, dp_boot.slot0_pages);
 	virt_map(vm, DP_LINEAR + (DP_POOL_GFN << PAGE_SHIFT),
 		 DP_POOL_GFN << PAGE_SHIFT, DP_POOL_PAGES);
-	protect_table(vm, vm->pgd, 4);
+	if (!dp_boot.ordinary)
+		protect_table(vm, vm->pgd, 4);
 
 	dp->root_gfn = vm->pgd >> PAGE_SHIFT;
 	dp->vm = vm;
@@ -178,6 +179,35 @@ int __dp_vm_start(struct dp_vm *dp, u64 root_gfn)
 	struct kvm_x86_dp_start start = { .root_gfn = root_gfn };
 
 	return __vm_ioctl(dp->vm, KVM_X86_DP_START, &start);
+}
+
+void dp_ordinary_create(struct dp_vm *dp, dp_guest_fn guest)
+{
+	struct kvm_regs regs;
+	u64 *p2m, gfn;
+
+	memset(dp, 0, sizeof(*dp));
+	dp->guest = guest;
+	dp->nr_vcpus = 1;
+	dp_boot.ordinary = true;
+	layout(dp);
+	fill_boot(dp);
+
+	p2m = dp_gfn_hva(dp, DP_POOL_GFN);
+	for (gfn = 0; gfn < DP_MAX_GFN; gfn++)
+		p2m[gfn] = gfn;
+
+	dp->vcpus[0] = vm_vcpu_add(dp->vm, 0, dp_guest_entry);
+	vcpu_regs_get(dp->vcpus[0], &regs);
+	regs.rsp = dp->stacks[0];
+	regs.rdi = (u64)guest;
+	regs.rsi = 0;
+	vcpu_regs_set(dp->vcpus[0], &regs);
+}
+
+void dp_ordinary_free(struct dp_vm *dp)
+{
+	kvm_vm_free(dp->vm);
 }
 
 struct kvm_vcpu *dp_vcpu_create(struct dp_vm *dp, int cpu)
