@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Direct paging: random hypercalls, faults and accesses of a hostile guest with
- * several vCPUs, with the auditor looking on.
+ * several vCPUs, and whatever a hostile VMM does meanwhile, with the auditor
+ * looking on.
  *
  *	dp_fuzz_test [-o operations] [-v vCPUs] [-s seed] [-a audit every]
+ *		     [-m VMM's turn every]
+ *
+ * All numbers are of operations; 0 for never, or only at the end.
  *
  * What may go wrong is KVM's part, never the guest's own: it keeps what it runs
  * on out of the game.  Hence the rules for frames: those of the game are mapped
  * wherever chance wants them, all others at most read-only; and the two entries
- * by which a level-4 table maps the guest itself are never overwritten.
+ * by which a level-4 table maps the guest itself are never overwritten.  Large
+ * leaves map blocks of which the guest uses nothing but frames of the game.
  */
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
 
 #include "dp.h"
 
@@ -20,7 +31,25 @@
 #define NR_FRAMES	(12 * NR_ROLES)
 #define NR_ERRORS	100
 #define MAX_BATCH	8
-#define MAX_ROOTS	4
+#define NOT_TRIED	(-(NR_ERRORS - 1))
+#define MAX_PIECES	300		/* of a call that takes several executions */
+
+/* A slot that comes and goes. */
+#define EXTRA_GFN	(DP_MAX_GFN + 512)
+#define EXTRA_PAGES	16
+
+/* The pool's first block has the P2M list and the guest's own frames. */
+#define BLOCK_PAGES	512
+#define NR_BLOCKS	(DP_POOL_PAGES / BLOCK_PAGES)
+
+/* A run that long must have seen all there is to see. */
+#define FULL_RUN	100000
+#define FULL_COUNT	1000
+
+/* XENMEM_memory_map, _machphys_mapping, _maximum_reservation. */
+#define MEMORY_MAXIMUM	4
+#define MEMORY_MAP	9
+#define MEMORY_MACHPHYS	12
 
 enum op {
 	OP_MMU_UPDATE,
@@ -36,6 +65,11 @@ enum op {
 	OP_MULTICALL,
 	OP_LINEAR,
 	OP_TREE,
+	OP_LARGE,
+	OP_LONG,
+	OP_MEMORY,
+	OP_SYSCALL,
+	OP_RELEASE,
 	OP_FILL,
 	OP_STORE,
 	OP_LOAD,
@@ -58,6 +92,11 @@ static const char * const op_names[NR_OPS] = {
 	[OP_MULTICALL] = "multicall",
 	[OP_LINEAR] = "linear",
 	[OP_TREE] = "tree",
+	[OP_LARGE] = "large leaf",
+	[OP_LONG] = "long batch",
+	[OP_MEMORY] = "memory_op",
+	[OP_SYSCALL] = "syscall",
+	[OP_RELEASE] = "release",
 	[OP_FILL] = "fill",
 	[OP_STORE] = "store",
 	[OP_LOAD] = "load",
@@ -68,8 +107,14 @@ static const char * const op_names[NR_OPS] = {
 struct fuzz_cpu {
 	u64 random;
 	u64 done;
+	/* The leaf of the last tree. */
+	u64 va;
+	/* The frame that a call is about, and how often others had the same. */
+	u64 busy_mfn;
+	u64 collisions;
 	/* Results by operation and errno; native ones by vector. */
 	u64 counts[NR_OPS][NR_ERRORS];
+	struct kvm_dp_mmu_update pieces[MAX_PIECES];
 };
 
 /* Set by the host, but for counts. */
@@ -77,6 +122,8 @@ static struct fuzz {
 	u64 ops;
 	u64 audit_every;
 	u64 gfns[NR_FRAMES];
+	/* Of a slot that may be gone. */
+	u64 extra[EXTRA_PAGES];
 	u32 ready;
 	u32 roots_lock;
 	struct fuzz_cpu cpus[DP_MAX_VCPUS];
@@ -127,10 +174,18 @@ static unsigned int pick_index(struct fuzz_cpu *cpu)
 	return i;
 }
 
+/* Few at the upper levels, so that chance finds its way to the leaves. */
+static unsigned int pick_low(struct fuzz_cpu *cpu, int level)
+{
+	return 2 + below(cpu, level == 1 ? 8 : 2);
+}
+
 static u64 pick_mfn(struct fuzz_cpu *cpu, int role)
 {
-	if (chance(cpu, 96))
+	if (chance(cpu, 94))
 		return dp_p2m[pick_frame(cpu, role)];
+	if (chance(cpu, 50))
+		return READ_ONCE(fuzz.extra[below(cpu, EXTRA_PAGES)]);
 	return chance(cpu, 50) ? rnd(cpu) >> 24 : rnd(cpu) >> 44;
 }
 
@@ -158,9 +213,22 @@ static u64 pick_entry(struct fuzz_cpu *cpu, int level)
 
 static u64 pick_maddr(struct fuzz_cpu *cpu, int *level)
 {
+	unsigned int i;
+
 	*level = 1 + below(cpu, 4);
-	return (pick_mfn(cpu, *level) << PAGE_SHIFT) +
-	       pick_index(cpu) * sizeof(u64);
+	i = chance(cpu, 50) ? pick_low(cpu, *level) : pick_index(cpu);
+	return (pick_mfn(cpu, *level) << PAGE_SHIFT) + i * sizeof(u64);
+}
+
+/* Did another vCPU name the same frame in a call that is not over? */
+static void busy(struct fuzz_cpu *cpu, u64 mfn)
+{
+	int i;
+
+	__atomic_store_n(&cpu->busy_mfn, mfn, __ATOMIC_SEQ_CST);
+	for (i = 0; mfn && i < dp_boot.nr_vcpus; i++)
+		cpu->collisions += &fuzz.cpus[i] != cpu &&
+				   READ_ONCE(fuzz.cpus[i].busy_mfn) == mfn;
 }
 
 /* Where the trees of the game have their leaves. */
@@ -169,8 +237,12 @@ static u64 pick_va(struct fuzz_cpu *cpu)
 	u64 va = 0;
 	int level;
 
+	if (cpu->va && chance(cpu, 60))
+		return cpu->va + pick_index(cpu) * sizeof(u64);
+
 	for (level = 1; level <= 4; level++)
-		va |= (u64)(2 + below(cpu, 8)) << (PAGE_SHIFT + 9 * (level - 1));
+		va |= (u64)pick_low(cpu, level) <<
+		      (PAGE_SHIFT + 9 * (level - 1));
 	return va + pick_index(cpu) * sizeof(u64);
 }
 
@@ -201,34 +273,51 @@ static void fuzz_mmu_update(struct fuzz_cpu *cpu, enum op op, u64 cmd)
 		reqs[i].ptr = pick_maddr(cpu, &level) | cmd;
 		reqs[i].val = pick_entry(cpu, level);
 	}
+	busy(cpu, reqs[0].ptr >> PAGE_SHIFT);
 	r = dp_mmu_update(reqs, n, &done);
+	busy(cpu, 0);
 	__GUEST_ASSERT(r ? done < n : done == n, "%ld, done %u of %u", r, done,
 		       n);
 	note(cpu, op, r);
 }
 
+/* Several, as long as there is a tree to do it in. */
 static void fuzz_update_va(struct fuzz_cpu *cpu)
 {
-	u64 va = pick_va(cpu) & PAGE_MASK;
+	unsigned int n;
+	u64 va, flags;
 
-	if (chance(cpu, 2))
-		va = rnd(cpu) | BIT_ULL(62);
-	note(cpu, OP_UPDATE_VA,
-	     dp_update_va(va, pick_entry(cpu, 1), below(cpu, 16) & ~8ULL));
+	for (n = 1 + below(cpu, 5); n; n--) {
+		va = pick_va(cpu) & PAGE_MASK;
+		if (chance(cpu, 2))
+			va = rnd(cpu) | BIT_ULL(62);
+		flags = below(cpu, 16) & ~8ULL;
+		note(cpu, OP_UPDATE_VA,
+		     dp_update_va(va, pick_entry(cpu, 1), flags));
+	}
 }
 
 static void fuzz_pin(struct fuzz_cpu *cpu)
 {
 	int level = 1 + below(cpu, 4);
+	u64 mfn = pick_mfn(cpu, level);
 
-	note(cpu, OP_PIN, dp_pin_mfn(level, pick_mfn(cpu, level)));
+	busy(cpu, mfn);
+	note(cpu, OP_PIN, dp_pin_mfn(level, mfn));
+	busy(cpu, 0);
 }
 
 static void fuzz_unpin(struct fuzz_cpu *cpu)
 {
-	u64 mfn = pick_mfn(cpu, 1 + below(cpu, 4));
+	unsigned int n;
+	u64 mfn;
 
-	note(cpu, OP_UNPIN, dp_ext(KVM_DP_MMUEXT_UNPIN_TABLE, mfn, 0));
+	for (n = 1 + below(cpu, 4); n; n--) {
+		mfn = pick_mfn(cpu, 1 + below(cpu, 4));
+		busy(cpu, mfn);
+		note(cpu, OP_UNPIN, dp_ext(KVM_DP_MMUEXT_UNPIN_TABLE, mfn, 0));
+		busy(cpu, 0);
+	}
 }
 
 static void lock_roots(void)
@@ -254,7 +343,7 @@ static bool is_root(u64 gfn)
 static void fuzz_root(struct fuzz_cpu *cpu, enum op op)
 {
 	u64 gfn = chance(cpu, 20) ? dp_boot.root_gfn : pick_frame(cpu, 4);
-	long r = -1;
+	long r = NOT_TRIED;
 
 	lock_roots();
 	if (is_root(gfn))
@@ -267,13 +356,13 @@ static void fuzz_root(struct fuzz_cpu *cpu, enum op op)
 /* Not on frames of level-4 tables, which would lose the entries to keep. */
 static void fuzz_page(struct fuzz_cpu *cpu)
 {
-	u64 to = pick_frame(cpu, -1), from = pick_mfn(cpu, -1);
+	unsigned int role = chance(cpu, 60) ? 0 : below(cpu, 4);
+	u64 to, from = pick_mfn(cpu, -1);
 	long r;
 
+	to = fuzz.gfns[below(cpu, NR_FRAMES / NR_ROLES) * NR_ROLES + role];
 	lock_roots();
-	if (is_root(to))
-		r = -1;
-	else if (chance(cpu, 50))
+	if (chance(cpu, 50))
 		r = dp_ext(KVM_DP_MMUEXT_CLEAR_PAGE, dp_p2m[to], 0);
 	else
 		r = dp_ext(KVM_DP_MMUEXT_COPY_PAGE, dp_p2m[to], from);
@@ -317,16 +406,33 @@ static void fuzz_multicall(struct fuzz_cpu *cpu)
 
 static void fuzz_linear(struct fuzz_cpu *cpu)
 {
-	note(cpu, OP_LINEAR, dp_linear(pick_frame(cpu, -1), chance(cpu, 50)));
+	int role = below(cpu, NR_ROLES);
+
+	note(cpu, OP_LINEAR, dp_linear(pick_frame(cpu, role),
+				       chance(cpu, role ? 15 : 50)));
+}
+
+/* If it is data, and writable. */
+static void clear_table(u64 gfn)
+{
+	unsigned int i;
+
+	GUEST_ASSERT(gfn);
+	for (i = 0; i < 512; i++) {
+		if (!is_kept(i) && dp_ptr(gfn)[i] &&
+		    dp_store((u64)&dp_ptr(gfn)[i], 0))
+			return;
+	}
 }
 
 /* What a guest does that means it: fill, make read-only, pin. */
 static void fuzz_tree(struct fuzz_cpu *cpu)
 {
-	u64 gfn[NR_ROLES];
+	u64 gfn[NR_ROLES], va = 0;
 	unsigned int i;
 	int level;
 	u64 *table;
+	long r;
 
 	for (level = 0; level < NR_ROLES; level++)
 		gfn[level] = fuzz.gfns[below(cpu, NR_FRAMES / NR_ROLES) *
@@ -335,14 +441,179 @@ static void fuzz_tree(struct fuzz_cpu *cpu)
 	for (level = 1; level < NR_ROLES; level++) {
 		table = dp_ptr(gfn[level]);
 		dp_linear(gfn[level], true);
-		i = 2 + below(cpu, 8);
+		/* What chance stored there would mostly be refused. */
+		if (chance(cpu, 70))
+			clear_table(gfn[level]);
+		i = pick_low(cpu, level);
+		va |= (u64)i << (PAGE_SHIFT + 9 * (level - 1));
 		dp_store((u64)&table[i], dp_maddr(gfn[level - 1]) | DP_LEAF);
 		/* From time to time, more than fits into one execution. */
-		for (i = 12; level == 1 && chance(cpu, 2) && i < 273; i++)
-			dp_store((u64)&table[i], dp_maddr(gfn[0]) | DP_P);
+		if (level == 1 && chance(cpu, 2))
+			for (i = 12; i < 500; i++)
+				dp_store((u64)&table[i],
+					 dp_maddr(gfn[0]) | DP_P);
 		dp_linear(gfn[level], false);
 	}
-	note(cpu, OP_TREE, dp_pin(4, gfn[4]));
+
+	/* A tree, or a part of one that others may link. */
+	level = chance(cpu, 60) ? 4 : 1 + below(cpu, 3);
+	busy(cpu, dp_p2m[gfn[level]]);
+	r = dp_pin(level, gfn[level]);
+	busy(cpu, 0);
+	note(cpu, OP_TREE, r);
+	if (r || level < 4)
+		return;
+
+	lock_roots();
+	if (is_root(gfn[4]) && !dp_baseptr(gfn[4]))
+		cpu->va = va;
+	unlock_roots();
+}
+
+/*
+ * A large leaf, or another way to use its block.  Writable only where the guest
+ * keeps nothing of its own.
+ */
+static void fuzz_large(struct fuzz_cpu *cpu)
+{
+	u64 gfn = pick_frame(cpu, chance(cpu, 95) ? 2 : 3);
+	u64 block = below(cpu, NR_BLOCKS), entry;
+
+	/* A mere store into data would succeed, and mean nothing. */
+	if (dp_linear(gfn, true) != -EBUSY) {
+		dp_linear(gfn, false);
+		note(cpu, OP_LARGE, NOT_TRIED);
+		return;
+	}
+
+	entry = dp_maddr(DP_POOL_GFN + block * BLOCK_PAGES) | DP_P | DP_PS;
+	if (block && chance(cpu, 70))
+		entry |= DP_RW;
+	if (chance(cpu, 70))
+		entry |= DP_NX;
+	if (chance(cpu, 10))
+		entry |= BIT_ULL(below(cpu, 52));
+	if (!block)
+		entry &= ~DP_RW;
+
+	note(cpu, OP_LARGE,
+	     dp_set(dp_slot(gfn, 4 + below(cpu, 6)), entry));
+}
+
+/* More than fits into one execution, most of it for one table. */
+static void fuzz_long(struct fuzz_cpu *cpu)
+{
+	u32 n = chance(cpu, 5) ? MAX_PIECES : 1 + below(cpu, 40), done = 0, i;
+	u64 table = pick_mfn(cpu, 1) << PAGE_SHIFT;
+	bool drop = chance(cpu, 50);
+	long r;
+
+	for (i = 0; i < n; i++) {
+		cpu->pieces[i].ptr = table + (10 + i) * sizeof(u64);
+		cpu->pieces[i].val = drop ? 0 : pick_entry(cpu, 1);
+		/* Nothing that must be refused, for the batch to be long. */
+		if (!drop && n == MAX_PIECES)
+			cpu->pieces[i].val = dp_maddr(pick_frame(cpu, 0)) |
+					     DP_P | (i & 1 ? DP_RW : 0);
+	}
+	r = dp_mmu_update(cpu->pieces, n, &done);
+	__GUEST_ASSERT(r ? done < n : done == n, "%ld, done %u of %u", r, done,
+		       n);
+	note(cpu, OP_LONG, r);
+}
+
+/*
+ * Unpin all there is, in one list as far as each goes.  Without that, what is
+ * pinned and linked would come to a standstill.
+ */
+static void fuzz_release(struct fuzz_cpu *cpu)
+{
+	struct kvm_dp_mmuext_op ops[NR_FRAMES + EXTRA_PAGES] = {};
+	u32 done, i;
+	long r = 0;
+
+	if (chance(cpu, 94)) {
+		note(cpu, OP_RELEASE, NOT_TRIED);
+		return;
+	}
+
+	dp_baseptr(dp_boot.root_gfn);
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		ops[i].cmd = KVM_DP_MMUEXT_UNPIN_TABLE;
+		ops[i].arg1 = i < NR_FRAMES ? dp_p2m[fuzz.gfns[i]] :
+					      fuzz.extra[i - NR_FRAMES];
+	}
+	for (i = 0; i < ARRAY_SIZE(ops); i += done + 1) {
+		done = 0;
+		r = dp_mmuext(&ops[i], ARRAY_SIZE(ops) - i, &done);
+		GUEST_ASSERT(done <= ARRAY_SIZE(ops) - i);
+		GUEST_ASSERT(!r || r == -EINVAL);
+	}
+	note(cpu, OP_RELEASE, 0);
+}
+
+/* As large as any answer. */
+union memory_answer {
+	struct {
+		u64 start;
+		u64 end;
+		u64 max_mfn;
+	} machphys;
+	struct {
+		u32 n;
+		u32 pad;
+		u64 buffer;
+	} map;
+	u16 domid;
+};
+
+static void fuzz_memory(struct fuzz_cpu *cpu)
+{
+	u8 entries[4 * 20];
+	union memory_answer a = {};
+	u64 cmd = below(cpu, 30);
+	long r;
+
+	if (cmd == MEMORY_MAP) {
+		a.map.n = below(cpu, 5);
+		a.map.buffer = (u64)entries;
+	} else if (cmd <= MEMORY_MAXIMUM) {
+		a.domid = KVM_DP_DOMID_SELF;
+	}
+
+	r = dp_hypercall(KVM_DP_HC_MEMORY_OP, cmd, (u64)&a, 0, 0, 0);
+	if (!r && cmd == MEMORY_MACHPHYS)
+		GUEST_ASSERT_EQ(a.machphys.start, KVM_DP_M2P_BASE);
+	if (cmd == MEMORY_MAXIMUM)
+		GUEST_ASSERT(r >= (long)DP_POOL_PAGES);
+	note(cpu, OP_MEMORY, r > 0 ? 0 : r);
+}
+
+static long call_by_syscall(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+	register u64 r10 asm("r10") = a4;
+	long ret = nr;
+
+	asm volatile("syscall"
+		     : "+a" (ret), "+D" (a1), "+S" (a2), "+d" (a3), "+r" (r10)
+		     : : "rcx", "r8", "r9", "r11", "memory");
+	return ret;
+}
+
+static void fuzz_syscall(struct fuzz_cpu *cpu)
+{
+	struct kvm_dp_mmu_update req;
+	int level;
+	long r;
+
+	req.ptr = pick_maddr(cpu, &level);
+	req.val = pick_entry(cpu, level);
+	if (chance(cpu, 10))
+		r = call_by_syscall(100 + below(cpu, 100), 0, 0, 0, 0);
+	else
+		r = call_by_syscall(KVM_DP_HC_MMU_UPDATE, (u64)&req, 1, 0,
+				    KVM_DP_DOMID_SELF);
+	note(cpu, OP_SYSCALL, r);
 }
 
 static void fuzz_fill(struct fuzz_cpu *cpu)
@@ -433,6 +704,16 @@ static void fuzz_one(struct fuzz_cpu *cpu)
 		return fuzz_linear(cpu);
 	case OP_TREE:
 		return fuzz_tree(cpu);
+	case OP_LARGE:
+		return fuzz_large(cpu);
+	case OP_LONG:
+		return fuzz_long(cpu);
+	case OP_MEMORY:
+		return fuzz_memory(cpu);
+	case OP_SYSCALL:
+		return fuzz_syscall(cpu);
+	case OP_RELEASE:
+		return fuzz_release(cpu);
 	case OP_FILL:
 		return fuzz_fill(cpu);
 	case OP_STORE:
@@ -451,7 +732,11 @@ static void fuzz_init_frames(void)
 	int i;
 
 	for (i = 0; i < NR_FRAMES; i++) {
-		fuzz.gfns[i] = dp_alloc();
+		/* The second half in a block that may be mapped at once. */
+		do {
+			fuzz.gfns[i] = dp_alloc();
+		} while (i >= NR_FRAMES / 2 &&
+			 fuzz.gfns[i] < DP_POOL_GFN + BLOCK_PAGES);
 		if (i % NR_ROLES == 4)
 			dp_copy_kernel(fuzz.gfns[i]);
 	}
@@ -479,38 +764,308 @@ static void guest_fuzz(int index)
  */
 
 static struct dp_vm dp;
+static struct fuzz *shared;
+static bool over;
+
+static struct {
+	u64 audits;
+	u64 audit_ns;
+	u64 reads;
+	u64 writes;
+	u64 signals;
+	u64 remaps;
+	u64 peeks;
+	u64 holds;
+	u64 holds_refused;
+	u64 slots;
+	u64 slots_kept;
+	u64 roots;
+	u64 roots_refused;
+} vmm;
+
+static u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
 
 /* Other vCPUs go on meanwhile, so tables may be partial. */
 static void check(void)
 {
 	struct kvm_x86_dp_audit audit = {};
+	u64 start = now_ns();
 
 	vm_ioctl(dp.vm, KVM_X86_DP_AUDIT, &audit);
+	__atomic_fetch_add(&vmm.audit_ns, now_ns() - start, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&vmm.audits, 1, __ATOMIC_RELAXED);
 	TEST_ASSERT(!audit.errors, "%llu invariants are broken, first: %.128s",
 		    audit.errors, audit.first);
 	TEST_ASSERT(!audit.np_enabled, "Nested paging was on");
 }
 
-static void *run_vcpu(void *vcpu)
+static u64 host_mfn(u64 gfn)
 {
+	u64 *p2m = dp_gfn_hva(&dp, DP_POOL_GFN);
+
+	return READ_ONCE(p2m[gfn]);
+}
+
+/*
+ * Any root that there is, and then the guest's own again, which is pinned for
+ * good.  No vCPU cares which it is on.
+ */
+static void change_root(struct fuzz_cpu *random, struct kvm_vcpu *vcpu)
+{
+	struct kvm_sregs sregs;
+	u64 root = host_mfn(dp.root_gfn);
+
+	vcpu_sregs_get(vcpu, &sregs);
+	sregs.cr3 = host_mfn(READ_ONCE(shared->gfns[below(random, NR_FRAMES)])) << PAGE_SHIFT;
+	if (!sregs.cr3)
+		return;
+	if (chance(random, 10))
+		sregs.cr3 = rnd(random);
+	if (_vcpu_sregs_set(vcpu, &sregs))
+		__atomic_fetch_add(&vmm.roots_refused, 1, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_add(&vmm.roots, 1, __ATOMIC_RELAXED);
+
+	sregs.cr3 = root << PAGE_SHIFT;
+	vcpu_sregs_set(vcpu, &sregs);
+}
+
+static void *run_vcpu(void *arg)
+{
+	struct kvm_vcpu *vcpu = arg;
+	struct fuzz_cpu random = { .random = shared->cpus[vcpu->id].random };
 	struct ucall uc;
 
-	while (dp_run(vcpu, &uc) != UCALL_DONE)
+	while (dp_run(vcpu, &uc) != UCALL_DONE) {
 		check();
+		change_root(&random, vcpu);
+	}
 	return NULL;
 }
 
-static void run_vcpus(void)
+/* Accesses of the VMM to what may be a table. */
+static __thread sigjmp_buf env;
+static __thread volatile bool armed;
+
+static void on_signal(int sig)
 {
-	pthread_t threads[DP_MAX_VCPUS];
+	if (!armed)
+		_exit(KSFT_FAIL);
+	siglongjmp(env, 1);
+}
+
+static void touch(struct fuzz_cpu *random, u64 *p, bool write)
+{
+	if (sigsetjmp(env, 1)) {
+		armed = false;
+		vmm.signals++;
+		return;
+	}
+
+	armed = true;
+	if (write) {
+		WRITE_ONCE(*p, chance(random, 50) ? 0 : rnd(random) & ~DP_P);
+		vmm.writes++;
+	} else {
+		READ_ONCE(*p);
+		vmm.reads++;
+	}
+	armed = false;
+}
+
+static u64 pick_game_gfn(struct fuzz_cpu *random)
+{
+	return READ_ONCE(shared->gfns[below(random, NR_FRAMES)]);
+}
+
+static void vmm_touch(struct fuzz_cpu *random)
+{
+	u64 *p = dp_gfn_hva(&dp, pick_game_gfn(random));
+
+	touch(random, p + pick_index(random), chance(random, 50));
+}
+
+/* Mappings that come and go, as page tables of the VMM do. */
+static void vmm_remap(struct fuzz_cpu *random)
+{
+	u64 gfn = pick_game_gfn(random);
+	u64 *p;
+
+	p = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		 dp.gmem, gfn << PAGE_SHIFT);
+	TEST_ASSERT(p != MAP_FAILED, __KVM_SYSCALL_ERROR("mmap", -1));
+	touch(random, p + pick_index(random), chance(random, 50));
+	if (chance(random, 50))
+		touch(random, p + pick_index(random), false);
+	munmap(p, 2 * PAGE_SIZE);
+	vmm.remaps++;
+}
+
+static void vmm_read(struct fuzz_cpu *random)
+{
+	static char buffer[3 * PAGE_SIZE];
+	struct kvm_x86_dp_read read = {
+		.gpa = (pick_game_gfn(random) << PAGE_SHIFT) +
+		       below(random, PAGE_SIZE),
+		.size = below(random, sizeof(buffer)),
+		.buffer = (u64)buffer,
+	};
+
+	vm_ioctl(dp.vm, KVM_X86_DP_READ, &read);
+	vmm.peeks++;
+}
+
+static void vmm_hold(struct fuzz_cpu *random)
+{
+	static int fds[4] = { -1, -1, -1, -1 };
+	struct kvm_x86_dp_hold hold = {
+		.gfn = pick_game_gfn(random),
+		.npages = 1 + below(random, 3),
+	};
+	int *fd = &fds[below(random, ARRAY_SIZE(fds))];
+
+	if (*fd >= 0) {
+		close(*fd);
+		*fd = -1;
+		return;
+	}
+	*fd = __vm_ioctl(dp.vm, KVM_X86_DP_HOLD, &hold);
+	if (*fd >= 0)
+		vmm.holds++;
+	else
+		vmm.holds_refused++;
+}
+
+/* New memory, about which the guest learns, or an attempt to take it away. */
+static void vmm_slot(void)
+{
+	static int gmem = -1;
+	static bool there;
+	struct kvm_x86_dp_p2m p2m = {
+		.gfn = EXTRA_GFN,
+		.npages = EXTRA_PAGES,
+		.gpa = addr_hva2gpa(dp.vm, shared->extra),
+	};
+	int r;
+
+	if (gmem < 0)
+		gmem = vm_create_guest_memfd(dp.vm, EXTRA_PAGES * PAGE_SIZE,
+					     DP_GMEM_FLAGS);
+	if (there) {
+		r = __dp_set_slot(&dp, DP_FREE_SLOT, 0, EXTRA_GFN, 0, NULL, -1,
+				  0);
+		TEST_ASSERT(!r || errno == EBUSY, "delete: errno %d", errno);
+		there = r;
+		vmm.slots_kept += there;
+		if (there)
+			return;
+		/* The host has it back: others get these frames next. */
+		r = fallocate(gmem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      0, EXTRA_PAGES * PAGE_SIZE);
+		TEST_ASSERT(!r, __KVM_SYSCALL_ERROR("fallocate", r));
+		return;
+	}
+
+	r = __dp_set_slot(&dp, DP_FREE_SLOT, KVM_MEM_GUEST_MEMFD, EXTRA_GFN,
+			  EXTRA_PAGES, NULL, gmem, 0);
+	TEST_ASSERT(!r, KVM_IOCTL_ERROR(KVM_SET_USER_MEMORY_REGION2, r));
+	there = true;
+	vmm.slots++;
+	vm_ioctl(dp.vm, KVM_X86_DP_P2M, &p2m);
+}
+
+static u64 done(void)
+{
+	u64 n = 0;
+	int i;
+
+	for (i = 0; i < dp.nr_vcpus; i++)
+		n += READ_ONCE(shared->cpus[i].done);
+	return n;
+}
+
+struct vmm_args {
+	u64 seed;
+	u64 every;
+};
+
+/* Bound to the guest's progress, so that neither starves the other. */
+static void *run_vmm(void *data)
+{
+	const struct vmm_args *args = data;
+	struct fuzz_cpu random = { .random = args->seed };
+	u64 next = 0;
+
+	while (!READ_ONCE(shared->ready) && !READ_ONCE(over))
+		usleep(1000);
+
+	while (!READ_ONCE(over)) {
+		if (done() < next) {
+			usleep(200);
+			continue;
+		}
+		next = done() + args->every;
+
+		switch (below(&random, 8)) {
+		case 0:
+		case 1:
+		case 2:
+			vmm_touch(&random);
+			break;
+		case 3:
+			vmm_remap(&random);
+			break;
+		case 4:
+			vmm_read(&random);
+			break;
+		case 5:
+			vmm_hold(&random);
+			break;
+		case 6:
+			vmm_slot();
+			break;
+		case 7:
+			if (shared->audit_every && chance(&random, 5))
+				check();
+			break;
+		}
+	}
+	return NULL;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGBUS, &action, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+}
+
+static void run_all(struct vmm_args *args)
+{
+	pthread_t threads[DP_MAX_VCPUS], thread;
 	int i, r;
 
+	if (args->every) {
+		catch_signals();
+		r = pthread_create(&thread, NULL, run_vmm, args);
+		TEST_ASSERT(!r, "pthread_create: %s", strerror(r));
+	}
 	for (i = 0; i < dp.nr_vcpus; i++) {
 		r = pthread_create(&threads[i], NULL, run_vcpu, dp.vcpus[i]);
 		TEST_ASSERT(!r, "pthread_create: %s", strerror(r));
 	}
 	for (i = 0; i < dp.nr_vcpus; i++)
 		pthread_join(threads[i], NULL);
+	WRITE_ONCE(over, true);
+	if (args->every)
+		pthread_join(thread, NULL);
 }
 
 static u64 sum(const struct fuzz *f, int op, int error)
@@ -530,6 +1085,11 @@ static bool is_native(enum op op)
 	       op == OP_LOAD;
 }
 
+static bool is_rare(enum op op)
+{
+	return op == OP_GARBAGE || op == OP_RELEASE;
+}
+
 static void report(const struct fuzz *f)
 {
 	int op, error;
@@ -541,13 +1101,107 @@ static void report(const struct fuzz *f)
 			n = sum(f, op, error);
 			if (!n)
 				continue;
-			if (is_native(op))
+			if (error == -NOT_TRIED)
+				printf("  not tried %lu", n);
+			else if (is_native(op))
 				printf("  #%d %lu", error, n);
 			else
 				printf("  %s %lu", strerrorname_np(error), n);
 		}
 		printf("\n");
 	}
+}
+
+static u64 collisions(void)
+{
+	u64 n = 0;
+	int i;
+
+	for (i = 0; i < dp.nr_vcpus; i++)
+		n += shared->cpus[i].collisions;
+	return n;
+}
+
+/* Blocks of the pool that a large leaf can map. */
+static int large_blocks(void)
+{
+	int i, j, n = 0;
+	u64 first;
+
+	for (i = 0; i < NR_BLOCKS; i++) {
+		first = host_mfn(DP_POOL_GFN + i * BLOCK_PAGES);
+		for (j = 0; j < BLOCK_PAGES; j++) {
+			if (host_mfn(DP_POOL_GFN + i * BLOCK_PAGES + j) !=
+			    first + j)
+				break;
+		}
+		n += j == BLOCK_PAGES && !(first % BLOCK_PAGES);
+	}
+	return n;
+}
+
+static void expect(const char *what, u64 n, u64 min, bool full)
+{
+	if (n < min)
+		printf("# not reached: %s %lu, not %lu\n", what, n, min);
+	TEST_ASSERT(!full || n >= min, "%s: %lu, not %lu", what, n, min);
+}
+
+static void report_vmm(const struct vmm_args *args, u64 ops, bool full)
+{
+	printf("# audits %lu, %lu us each; other roots %lu, refused %lu\n",
+	       vmm.audits, vmm.audit_ns / 1000 / (vmm.audits ?: 1), vmm.roots,
+	       vmm.roots_refused);
+	if (!args->every)
+		return;
+
+	printf("# VMM: reads %lu writes %lu signals %lu remaps %lu peeks %lu holds %lu, refused %lu slots %lu, kept %lu\n",
+	       vmm.reads, vmm.writes, vmm.signals, vmm.remaps, vmm.peeks,
+	       vmm.holds, vmm.holds_refused, vmm.slots, vmm.slots_kept);
+
+	full &= ops / args->every >= 500;
+	expect("signals", vmm.signals, 1, full);
+	expect("writes of the VMM", vmm.writes, 1, full);
+	expect("holds", vmm.holds, 1, full);
+	expect("refused holds", vmm.holds_refused, 1, full);
+	expect("slots", vmm.slots, 2, full);
+	expect("slots in use", vmm.slots_kept, 1, full);
+}
+
+/* Each call, each cause of a refusal, and all that takes more than one step. */
+static void report_coverage(bool full, bool vmm_acts)
+{
+	static const char * const stats[] = {
+		"dp_promotions", "dp_demotions", "dp_entries",
+		"dp_refused_entry", "dp_refused_frame", "dp_refused_busy",
+		"dp_flushes", "dp_zaps", "dp_unseals", "dp_continuations",
+	};
+	u64 n[ARRAY_SIZE(stats)];
+	int i, blocks = large_blocks();
+
+	printf("#");
+	for (i = 0; i < ARRAY_SIZE(stats); i++) {
+		n[i] = vm_get_stat(dp.vm, stats[i]);
+		printf(" %s %lu", stats[i] + 3, n[i]);
+	}
+	printf("\n# collisions %lu, blocks for large leaves %d\n",
+	       collisions(), blocks);
+
+	for (i = 0; i < ARRAY_SIZE(stats); i++) {
+		/* For these, the VMM must map what becomes a table. */
+		if (!vmm_acts && (!strcmp(stats[i], "dp_unseals") ||
+				  !strcmp(stats[i], "dp_zaps")))
+			continue;
+		expect(stats[i], n[i], 1, full);
+	}
+	for (i = 0; i < NR_OPS; i++) {
+		if (i == OP_LARGE && !blocks)
+			continue;
+		expect(op_names[i], sum(shared, i, 0),
+		       is_rare(i) || is_native(i) ? 1 : FULL_COUNT, full);
+	}
+	if (dp.nr_vcpus > 1)
+		expect("collisions", collisions(), 1, full);
 }
 
 static u64 number(const char *text)
@@ -561,11 +1215,11 @@ static u64 number(const char *text)
 
 int main(int argc, char *argv[])
 {
-	u64 seed = 1, ops = 2000, every = 1;
+	u64 seed = 1, ops = 2000, every = 1, start;
+	struct vmm_args args = {};
 	int opt, i, nr_vcpus = 1;
-	struct fuzz *f;
 
-	while ((opt = getopt(argc, argv, "o:v:s:a:")) != -1) {
+	while ((opt = getopt(argc, argv, "o:v:s:a:m:")) != -1) {
 		switch (opt) {
 		case 'o':
 			ops = number(optarg);
@@ -579,26 +1233,37 @@ int main(int argc, char *argv[])
 		case 'a':
 			every = number(optarg);
 			break;
+		case 'm':
+			args.every = number(optarg);
+			break;
 		default:
-			TEST_FAIL("usage: %s [-o operations] [-v vCPUs] [-s seed] [-a audit every]",
+			TEST_FAIL("usage: %s [-o operations] [-v vCPUs] [-s seed] [-a audit every] [-m VMM's turn every]",
 				  argv[0]);
 		}
 	}
 
 	dp_require();
-	printf("# %lu operations, %d vCPUs, seed %lu, audit every %lu\n",
-	       ops, nr_vcpus, seed, every);
+	printf("# %lu operations, %d vCPUs, seed %lu, audit every %lu, VMM every %lu\n",
+	       ops, nr_vcpus, seed, every, args.every);
+	args.seed = (seed + 1) * 0xd1342543de82ef95ULL;
 	dp_vm_create(&dp, guest_fuzz, nr_vcpus);
-	f = dp_gva_hva(&dp, (vm_vaddr_t)&fuzz);
-	f->ops = ops / nr_vcpus;
-	f->audit_every = every;
+	shared = dp_gva_hva(&dp, (vm_vaddr_t)&fuzz);
+	shared->ops = ops / nr_vcpus;
+	shared->audit_every = every;
 	for (i = 0; i < nr_vcpus; i++)
-		f->cpus[i].random = (seed + 1) * 0x9e3779b97f4a7c15ULL + i;
+		shared->cpus[i].random = (seed + 1) * 0x9e3779b97f4a7c15ULL + i;
 
 	dp_vm_start(&dp);
-	run_vcpus();
+	start = now_ns();
+	run_all(&args);
+	start = now_ns() - start;
 	check();
-	report(f);
+
+	report(shared);
+	printf("# %lu ms, %lu operations a second\n", start / 1000000,
+	       ops * 1000 / (start / 1000000 ?: 1));
+	report_coverage(ops >= FULL_RUN, args.every);
+	report_vmm(&args, ops, ops >= FULL_RUN);
 	dp_vm_free(&dp);
 	return 0;
 }

@@ -45,6 +45,9 @@
 /* A vCPU between two roots is done after that many sleeps, or it waits. */
 #define AUDIT_ROOT_TRIES	20
 
+/* So is one that leaves or enters the guest, or flushes. */
+#define AUDIT_FLUSH_TRIES	10000
+
 /* What entries may have set, by level; anything else is an error. */
 #define AUDIT_SOFT		(GENMASK_ULL(11, 9) | GENMASK_ULL(58, 52))
 #define AUDIT_COMMON		(BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) |	\
@@ -731,6 +734,27 @@ static void dp_audit_roots(struct dp_audit *a)
 	}
 }
 
+/*
+ * To switch between pinned roots takes no lock, so a vCPU may have left this
+ * one, or come to it, after its root was read: then read all of them again.
+ */
+static u64 dp_audit_settled_references(struct dp_audit *a,
+				       const struct dp_audit_frame *f,
+				       u64 *right)
+{
+	u64 n = dp_audit_references(f, right);
+	int tries = 0;
+
+	while (a->running && n != *right && !a->killed &&
+	       (dp_audit_word(f) & (DP_TYPE | DP_VALID)) == (DP_L4 | DP_VALID) &&
+	       tries++ < AUDIT_ROOT_TRIES) {
+		usleep_range(100, 1000);
+		dp_audit_count_roots(a);
+		n = dp_audit_references(f, right);
+	}
+	return n;
+}
+
 static void dp_audit_counts(struct dp_audit *a)
 {
 	unsigned int slack = a->running;
@@ -741,7 +765,7 @@ static void dp_audit_counts(struct dp_audit *a)
 	while (dp_audit_next(a, &f)) {
 		count = dp_audit_count(&f);
 		word = dp_audit_word(&f);
-		n = dp_audit_references(&f, &right);
+		n = dp_audit_settled_references(a, &f, &right);
 
 		/* All vCPUs together are late with that many old roots. */
 		if (n > right && n - right <= slack && word & DP_VALID &&
@@ -955,6 +979,67 @@ static void dp_audit_m2p(struct dp_audit *a)
 		dp_bad_frame(a, &f, "table of the host", 1, 0);
 }
 
+/* Has it flushed since, or will it before it is in the guest again? */
+static bool dp_has_flushed(struct kvm_vcpu *vcpu, u64 stale)
+{
+	u64 exits = READ_ONCE(vcpu->arch.dp_exits);
+	bool inside, owes;
+	int tries;
+
+	for (tries = 0; tries < AUDIT_FLUSH_TRIES; tries++) {
+		/* What is read later was written earlier. */
+		inside = smp_load_acquire(&vcpu->mode) != OUTSIDE_GUEST_MODE;
+		owes = kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu);
+		smp_rmb();
+		/* Else it is at it: wait for how that ends. */
+		if (!owes && smp_load_acquire(&vcpu->arch.dp_flushing)) {
+			usleep_range(10, 100);
+			continue;
+		}
+		if (READ_ONCE(vcpu->arch.dp_flushed) > stale)
+			return true;
+		if (!owes)
+			return !exits && !READ_ONCE(vcpu->arch.dp_exits);
+		if (!inside)
+			return true;
+
+		/*
+		 * On its way in, it sees the request and turns round.  If it
+		 * comes out, it was in the guest without a flush.
+		 */
+		usleep_range(10, 100);
+		if (READ_ONCE(vcpu->arch.dp_exits) != exits)
+			return READ_ONCE(vcpu->arch.dp_flushed) > stale;
+	}
+	return false;
+}
+
+void kvm_dp_check_flushed(struct kvm_dp *dp, u64 stale, const char *why)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	lockdep_assert_held(&dp->lock);
+
+	/* What comes after the first is of no interest, and may take long. */
+	if (dp->unflushed)
+		return;
+
+	kvm_for_each_vcpu(i, vcpu, dp->kvm) {
+		if (dp_has_flushed(vcpu, stale))
+			continue;
+		if (!dp->unflushed++)
+			dp->unflushed_why = why;
+	}
+}
+
+static void dp_audit_flushes(struct dp_audit *a)
+{
+	if (a->dp->unflushed)
+		dp_bad(a, "%s, but %llu vCPUs have not flushed",
+		       a->dp->unflushed_why, a->dp->unflushed);
+}
+
 /* Slots may come meanwhile, but nothing refers to them under dp->lock. */
 static int dp_audit_locked(struct dp_audit *a)
 {
@@ -966,6 +1051,7 @@ static int dp_audit_locked(struct dp_audit *a)
 	if (r)
 		return r;
 
+	dp_audit_flushes(a);
 	dp_audit_index(a);
 	dp_audit_align(a);
 	dp_audit_finder(a, &a->dp->tables);

@@ -39,6 +39,35 @@ static inline void kvm_dp_note_hw(struct kvm_vcpu *vcpu, unsigned long cr3,
 	vcpu->arch.dp_hw_other_root |=
 		cr3 != vcpu->arch.dp_root_mfn << PAGE_SHIFT;
 	vcpu->arch.dp_hw_nested |= nested;
+	vcpu->arch.dp_exits++;
+}
+
+/*
+ * Around a flush of all translations that was asked for: begin before the
+ * request is cleared, end after the flush.  Only the auditor reads this, so
+ * it knows that what was asked for was done.
+ */
+static inline void kvm_dp_begin_flush(struct kvm_vcpu *vcpu)
+{
+	if (kvm_is_direct_paging(vcpu->kvm) &&
+	    kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu))
+		WRITE_ONCE(vcpu->arch.dp_flushing, true);
+}
+
+u64 __kvm_dp_generation(struct kvm *kvm);
+
+static inline u64 kvm_dp_generation(struct kvm *kvm)
+{
+	return kvm_is_direct_paging(kvm) ? __kvm_dp_generation(kvm) : 0;
+}
+
+static inline void kvm_dp_end_flush(struct kvm_vcpu *vcpu, u64 generation)
+{
+	if (!kvm_is_direct_paging(vcpu->kvm))
+		return;
+
+	WRITE_ONCE(vcpu->arch.dp_flushed, generation);
+	smp_store_release(&vcpu->arch.dp_flushing, false);
 }
 #else
 static inline bool kvm_is_direct_paging(struct kvm *kvm)
@@ -54,6 +83,19 @@ static inline bool kvm_dp_ignores_event(struct kvm_vcpu *vcpu)
 static inline void kvm_dp_note_hw(struct kvm_vcpu *vcpu, unsigned long cr3,
 				  bool nested)
 {
+}
+
+static inline void kvm_dp_begin_flush(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_dp_end_flush(struct kvm_vcpu *vcpu, u64 generation)
+{
+}
+
+static inline u64 kvm_dp_generation(struct kvm *kvm)
+{
+	return 0;
 }
 #endif
 

@@ -141,7 +141,7 @@ struct kvm_dp {
 	/* Guards types and counts.  No notifier and no shrinker takes it. */
 	struct mutex lock;
 	struct kvm *kvm;
-	/* Flushes of all vCPUs, plus one. */
+	/* Flushes of all vCPUs begun, plus one; vCPUs read it at any time. */
 	u64 generation;
 	/* Tables that lost their last reference, last in, first out. */
 	u64 doomed_mfn;
@@ -152,6 +152,9 @@ struct kvm_dp {
 	struct kvm_dp_m2p *m2p;
 	struct list_head holds;
 	unsigned long nr_held;
+	/* For the auditor: uses of frames that a vCPU had not flushed. */
+	u64 unflushed;
+	const char *unflushed_why;
 };
 
 /* What one execution of a hypercall may still do before it must continue. */
@@ -407,6 +410,19 @@ int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size);
 int kvm_dp_hold(struct kvm_dp *dp, const struct kvm_x86_dp_hold *hold);
 
 /* audit.c: shares nothing with table.c but the layout of what it checks */
+extern bool kvm_dp_audits;
+void kvm_dp_check_flushed(struct kvm_dp *dp, u64 stale, const char *why);
 int kvm_dp_audit(struct kvm_dp *dp, struct kvm_x86_dp_audit *audit);
+
+/*
+ * Before what was stale at that generation gets another use: have all vCPUs
+ * flushed since?  Asks them, not those who were to see to it.
+ */
+static inline void kvm_dp_assert_flushed(struct kvm_dp *dp, u64 stale,
+					 const char *why)
+{
+	if (unlikely(READ_ONCE(kvm_dp_audits)) && stale)
+		kvm_dp_check_flushed(dp, stale, why);
+}
 
 #endif /* __KVM_X86_DP_H */

@@ -14,13 +14,16 @@
 /*
  * Waits for vCPUs in guest mode; others flush before they enter it.  Never
  * count on what the guest flushes.
+ *
+ * The generation comes first: a vCPU that takes the request then knows that
+ * its flush belongs to the new one.
  */
 void kvm_dp_flush(struct kvm_dp *dp)
 {
 	lockdep_assert_held(&dp->lock);
 
+	WRITE_ONCE(dp->generation, dp->generation + 1);
 	kvm_flush_remote_tlbs(dp->kvm);
-	dp->generation++;
 	dp->kvm->stat.dp_flushes++;
 	trace_kvm_dp_flush(dp->generation);
 }
@@ -60,6 +63,9 @@ int kvm_dp_get_writable(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
 		return -EBUSY;
 
 	kvm_dp_flush_table(dp, ref);
+	if (kvm_dp_type(word) != DP_DATA)
+		kvm_dp_assert_flushed(dp, frame->stale,
+				      "table becomes writable");
 	ref->region->users++;
 	WRITE_ONCE(frame->word, DP_DATA | DP_COUNT_ONE);
 	return 0;
@@ -134,6 +140,9 @@ static int dp_get_block(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 		return -EBUSY;
 	if (writable && block->table_stale == dp->generation)
 		kvm_dp_flush(dp);
+	if (writable)
+		kvm_dp_assert_flushed(dp, block->table_stale,
+				      "tables become a large page");
 	if (!(*count)++)
 		ref->region->users++;
 	return 0;

@@ -223,6 +223,7 @@ static void dp_m2p_remove_frames(struct kvm_dp *dp, struct kvm_dp_region *region
 				 unsigned long n, struct list_head *unlinked)
 {
 	unsigned long i;
+	u64 generation;
 
 	for (i = 0; i < n; i++) {
 		if (!(i % M2P_ENTRIES))
@@ -236,7 +237,11 @@ static void dp_m2p_remove_frames(struct kvm_dp *dp, struct kvm_dp_region *region
 		return;
 
 	/* vCPUs may have cached translations and entries of tables. */
-	kvm_flush_remote_tlbs(dp->kvm);
+	mutex_lock(&dp->lock);
+	generation = dp->generation;
+	kvm_dp_flush(dp);
+	kvm_dp_assert_flushed(dp, generation, "page of the M2P window is freed");
+	mutex_unlock(&dp->lock);
 	dp_m2p_free(unlinked);
 }
 

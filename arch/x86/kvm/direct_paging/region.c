@@ -220,6 +220,9 @@ static int dp_unseal(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
 	mutex_lock(&dp->lock);
 	if (!kvm_dp_is_table(READ_ONCE(ref->frame->word))) {
 		kvm_dp_flush_table(dp, ref);
+		if (kvm_dp_type(READ_ONCE(ref->frame->word)) != DP_DATA)
+			kvm_dp_assert_flushed(dp, ref->frame->stale,
+					      "table is mapped by user space");
 		rt_mutex_lock(&region->map_lock);
 		__clear_bit(ref->frame - region->frames, region->sealed);
 		region->unseals++;
@@ -632,6 +635,7 @@ int kvm_arch_prepare_delete_memslot(struct kvm *kvm,
 {
 	struct kvm_dp *dp = kvm->arch.dp;
 	struct kvm_dp_region *region;
+	u64 generation;
 	int i, r;
 
 	lockdep_assert_held(&kvm->slots_lock);
@@ -655,7 +659,9 @@ int kvm_arch_prepare_delete_memslot(struct kvm *kvm,
 		kvm_dp_init_finder(&dp->tables, dp);
 		kvm_dp_init_finder(&dp->targets, dp);
 		/* Vcpus may still know read-only translations of its frames. */
+		generation = dp->generation;
 		kvm_dp_flush(dp);
+		kvm_dp_assert_flushed(dp, generation, "slot is deleted");
 		r = 0;
 	}
 	mutex_unlock(&dp->lock);

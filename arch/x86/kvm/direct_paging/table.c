@@ -164,6 +164,8 @@ static int dp_prepare(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
 	if (ref->frame->stale == dp->generation ||
 	    block->large_stale == dp->generation)
 		kvm_dp_flush(dp);
+	kvm_dp_assert_flushed(dp, max(ref->frame->stale, block->large_stale),
+			      "data becomes a table");
 	return 0;
 }
 

@@ -124,6 +124,11 @@ void kvm_dp_hw_state(struct kvm_vcpu *vcpu, u64 *cr3, u64 *nested)
 	*nested = vcpu->arch.dp_hw_nested | vcpu->arch.dp_hw_other_root << 1;
 }
 
+u64 __kvm_dp_generation(struct kvm *kvm)
+{
+	return READ_ONCE(kvm->arch.dp->generation);
+}
+
 /*
  * Without a root, the vCPU stays parked until it is started.  Take the root
  * from the hardware first, it may not be a page table much longer.
@@ -132,8 +137,12 @@ void kvm_dp_reset_vcpu(struct kvm_vcpu *vcpu)
 {
 	int idx;
 
-	if (!vcpu->arch.dp_root_mfn)
+	if (!vcpu->arch.dp_root_mfn) {
+		/* It has not run: no translation is older. */
+		if (!vcpu->arch.dp_exits)
+			vcpu->arch.dp_flushed = __kvm_dp_generation(vcpu->kvm);
 		return;
+	}
 
 	kvm_mmu_unload(vcpu);
 	kvm_make_request(KVM_REQ_TLB_FLUSH, vcpu);

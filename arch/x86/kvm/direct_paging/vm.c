@@ -18,8 +18,8 @@ module_param(direct_paging, bool, 0444);
 MODULE_PARM_DESC(direct_paging,
 		 "Allow VMs whose page tables the hardware walks; their guests learn host frame numbers, so on memory without effective Rowhammer protection a hostile guest can escape");
 
-static bool __read_mostly direct_paging_audit;
-module_param(direct_paging_audit, bool, 0644);
+bool __read_mostly kvm_dp_audits;
+module_param_named(direct_paging_audit, kvm_dp_audits, bool, 0644);
 
 /* With memory encryption, a bit of each entry would be the host's. */
 bool kvm_dp_supported(void)
@@ -236,7 +236,7 @@ static int dp_audit(struct kvm_dp *dp, void __user *argp)
 	struct kvm_x86_dp_audit audit;
 	int r;
 
-	if (!direct_paging_audit)
+	if (!kvm_dp_audits)
 		return -EPERM;
 	if (copy_from_user(&audit, argp, sizeof(audit)))
 		return -EFAULT;
