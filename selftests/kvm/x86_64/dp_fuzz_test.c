@@ -524,11 +524,14 @@ static void fuzz_long(struct fuzz_cpu *cpu)
 
 /*
  * Unpin all there is, in one list as far as each goes.  Without that, what is
- * pinned and linked would come to a standstill.
+ * pinned and linked would come to a standstill.  At once, what were tables may
+ * become a large page.
  */
 static void fuzz_release(struct fuzz_cpu *cpu)
 {
 	struct kvm_dp_mmuext_op ops[NR_FRAMES + EXTRA_PAGES] = {};
+	u64 block = dp_maddr(DP_POOL_GFN + BLOCK_PAGES);
+	u64 gfn = fuzz.gfns[2];
 	u32 done, i;
 	long r = 0;
 
@@ -538,10 +541,17 @@ static void fuzz_release(struct fuzz_cpu *cpu)
 	}
 
 	dp_baseptr(dp_boot.root_gfn);
+	/* One table is left, which is not in that block. */
+	dp_linear(gfn, true);
+	clear_table(gfn);
+	dp_linear(gfn, false);
+	dp_pin(2, gfn);
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		ops[i].cmd = KVM_DP_MMUEXT_UNPIN_TABLE;
 		ops[i].arg1 = i < NR_FRAMES ? dp_p2m[fuzz.gfns[i]] :
 					      fuzz.extra[i - NR_FRAMES];
+		if (ops[i].arg1 == dp_p2m[gfn])
+			ops[i].arg1 = 0;
 	}
 	for (i = 0; i < ARRAY_SIZE(ops); i += done + 1) {
 		done = 0;
@@ -549,6 +559,9 @@ static void fuzz_release(struct fuzz_cpu *cpu)
 		GUEST_ASSERT(done <= ARRAY_SIZE(ops) - i);
 		GUEST_ASSERT(!r || r == -EINVAL);
 	}
+	dp_set(dp_slot(gfn, 4), block | DP_P | DP_RW | DP_PS | DP_NX);
+	if (chance(cpu, 50))
+		dp_unpin(gfn);
 	note(cpu, OP_RELEASE, 0);
 }
 
