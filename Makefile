@@ -3,14 +3,15 @@
 # Every target calls one script, which says in its head what it does.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check bench-paging modules install uninstall tree refresh \
-	series vm \
-	setup pristine selftests minivm testbed dist clean distclean
+.PHONY: help run check bench-paging mutants modules install uninstall tree \
+	refresh series vm setup pristine selftests minivm testbed dist clean \
+	distclean
 
 LANES ?=
 KDIR ?=
 FORCE ?=
 TEST ?= shell
+MUTANTS ?=
 # make bench-paging CPU=... too, but not this default for make vm.
 BENCH_CPU := $(or $(CPU),both)
 CPU ?= amd
@@ -41,6 +42,8 @@ help:
 #:                     TEST=x86_64/NAME CPU=amd|intel KERNEL=amd64|rt NPT=0|1;
 #:                     TEST=shell (the default) gives a shell there
 #:   make selftests    the kernel's KVM selftests and ours
+#:   make mutants      take out each check of direct paging: a test must fail;
+#:                     MUTANTS="NAME ..." for some
 #:   make minivm       the user tool
 #:   make dist         release archive, for DKMS or a plain make on any machine
 #:
@@ -87,6 +90,9 @@ series: tree
 
 vm: setup selftests modules testbed
 	tools/testbed/vm
+
+mutants: modules selftests testbed
+	tools/testbed/mutants/run $(MUTANTS)
 
 selftests: | setup
 	tools/build/selftests
