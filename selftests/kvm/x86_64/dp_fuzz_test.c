@@ -476,12 +476,18 @@ static void fuzz_tree(struct fuzz_cpu *cpu)
  */
 static void fuzz_large(struct fuzz_cpu *cpu)
 {
-	u64 gfn = pick_frame(cpu, chance(cpu, 95) ? 2 : 3);
-	u64 block = below(cpu, NR_BLOCKS), entry;
+	u64 block = below(cpu, NR_BLOCKS), gfn, entry;
+	int tries = 6;
+	bool table;
 
 	/* A mere store into data would succeed, and mean nothing. */
-	if (dp_linear(gfn, true) != -EBUSY) {
-		dp_linear(gfn, false);
+	do {
+		gfn = pick_frame(cpu, chance(cpu, 95) ? 2 : 3);
+		table = dp_linear(gfn, true) == -EBUSY;
+		if (!table)
+			dp_linear(gfn, false);
+	} while (!table && --tries);
+	if (!table) {
 		note(cpu, OP_LARGE, NOT_TRIED);
 		return;
 	}
@@ -584,7 +590,7 @@ static void fuzz_memory(struct fuzz_cpu *cpu)
 {
 	u8 entries[4 * 20];
 	union memory_answer a = {};
-	u64 cmd = below(cpu, 30);
+	u64 cmd = below(cpu, 24);
 	long r;
 
 	if (cmd == MEMORY_MAP) {
@@ -864,7 +870,7 @@ static void *run_vcpu(void *arg)
 
 /* Accesses of the VMM to what may be a table. */
 static __thread sigjmp_buf env;
-static __thread volatile bool armed;
+static __thread volatile sig_atomic_t armed;
 
 static void on_signal(int sig)
 {
@@ -1168,8 +1174,9 @@ static void report_vmm(const struct vmm_args *args, u64 ops, bool full)
 	if (!args->every)
 		return;
 
-	printf("# VMM: reads %lu writes %lu signals %lu remaps %lu peeks %lu holds %lu, refused %lu slots %lu, kept %lu\n",
-	       vmm.reads, vmm.writes, vmm.signals, vmm.remaps, vmm.peeks,
+	printf("# VMM: reads %lu writes %lu signals %lu remaps %lu peeks %lu\n",
+	       vmm.reads, vmm.writes, vmm.signals, vmm.remaps, vmm.peeks);
+	printf("# VMM: holds %lu, refused %lu slots %lu, kept %lu\n",
 	       vmm.holds, vmm.holds_refused, vmm.slots, vmm.slots_kept);
 
 	full &= ops / args->every >= 500;

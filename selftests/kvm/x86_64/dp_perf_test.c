@@ -216,22 +216,23 @@ void perf_fault(u64 va, u64 rip)
 
 void perf_fault_entry(void);
 
-asm(".pushsection .text\n"
-    ".globl perf_fault_entry\n"
-    "perf_fault_entry:\n"
-    "	push %rax; push %rcx; push %rdx; push %rsi; push %rdi\n"
-    "	push %r8; push %r9; push %r10; push %r11\n"
-    "	sub $8, %rsp\n"
-    "	mov %cr2, %rdi\n"
-    "	mov 88(%rsp), %rsi\n"
-    "	cld\n"
-    "	call perf_fault\n"
-    "	add $8, %rsp\n"
-    "	pop %r11; pop %r10; pop %r9; pop %r8\n"
-    "	pop %rdi; pop %rsi; pop %rdx; pop %rcx; pop %rax\n"
-    "	add $8, %rsp\n"
-    "	iretq\n"
-    ".popsection\n");
+asm(
+	".pushsection .text\n"
+	".globl perf_fault_entry\n"
+	"perf_fault_entry:\n"
+	"	push %rax; push %rcx; push %rdx; push %rsi; push %rdi\n"
+	"	push %r8; push %r9; push %r10; push %r11\n"
+	"	sub $8, %rsp\n"
+	"	mov %cr2, %rdi\n"
+	"	mov 88(%rsp), %rsi\n"
+	"	cld\n"
+	"	call perf_fault\n"
+	"	add $8, %rsp\n"
+	"	pop %r11; pop %r10; pop %r9; pop %r8\n"
+	"	pop %rdi; pop %rsi; pop %rdx; pop %rcx; pop %rax\n"
+	"	add $8, %rsp\n"
+	"	iretq\n"
+	".popsection\n");
 
 static void take_faults(void)
 {

@@ -990,6 +990,7 @@ static bool dp_has_flushed(struct kvm_vcpu *vcpu, u64 stale)
 		/* What is read later was written earlier. */
 		inside = smp_load_acquire(&vcpu->mode) != OUTSIDE_GUEST_MODE;
 		owes = kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu);
+		/* It says that it flushes before it clears the request. */
 		smp_rmb();
 		/* Else it is at it: wait for how that ends. */
 		if (!owes && smp_load_acquire(&vcpu->arch.dp_flushing)) {

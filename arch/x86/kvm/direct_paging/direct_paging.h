@@ -67,6 +67,7 @@ static inline void kvm_dp_end_flush(struct kvm_vcpu *vcpu, u64 generation)
 		return;
 
 	WRITE_ONCE(vcpu->arch.dp_flushed, generation);
+	/* Who sees that it is over also sees what was flushed. */
 	smp_store_release(&vcpu->arch.dp_flushing, false);
 }
 #else
