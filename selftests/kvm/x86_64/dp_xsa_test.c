@@ -420,6 +420,7 @@ DP_TEST(xsa_292)
 DP_TEST(xsa_296)
 {
 	const s32 results[] = { 0, -EINVAL, -EBUSY, 12345, -1 };
+	const u32 begun = KVM_DP_PREEMPTED | KVM_DP_BEGUN;
 	struct kvm_dp_mmu_update req = {};
 	struct kvm_dp_mmuext_op op;
 	struct dp_tree tree;
@@ -452,9 +453,10 @@ DP_TEST(xsa_296)
 	op.cmd = KVM_DP_MMUEXT_PIN_L4_TABLE;
 	op.arg1 = dp_p2m[tree.gfn[4]];
 	for (i = 0; i < 3; i++)
-		GUEST_ASSERT_EQ(dp_mmuext(&op, KVM_DP_PREEMPTED | 1, NULL), 0);
-	op.cmd = KVM_DP_MMUEXT_PIN_L3_TABLE;
+		GUEST_ASSERT_EQ(dp_mmuext(&op, begun | 1, NULL), 0);
 	GUEST_ASSERT_EQ(dp_mmuext(&op, KVM_DP_PREEMPTED | 1, NULL), -EINVAL);
+	op.cmd = KVM_DP_MMUEXT_PIN_L3_TABLE;
+	GUEST_ASSERT_EQ(dp_mmuext(&op, begun | 1, NULL), -EINVAL);
 	op.cmd = KVM_DP_MMUEXT_UNPIN_TABLE;
 	GUEST_ASSERT_EQ(dp_mmuext(&op, KVM_DP_PREEMPTED | 1, NULL), 0);
 	GUEST_ASSERT_EQ(dp_mmuext(&op, KVM_DP_PREEMPTED | 1, NULL), -EINVAL);
