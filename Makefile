@@ -55,8 +55,11 @@ help:
 #:   make clean        removes what was built, keeps the kernel and build/tree
 #:   make distclean    removes build/
 
-run: setup modules minivm testbed
+run: setup modules minivm selftests testbed
 	tools/latency/run
+	@echo
+	@echo "A VM with direct paging beside ordinary ones"
+	tools/paging/run --show
 
 bench-paging: setup modules selftests testbed
 	tools/paging/run --cpu $(BENCH_CPU)

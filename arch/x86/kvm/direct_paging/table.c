@@ -282,6 +282,27 @@ static void dp_finish_up(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
 	trace_kvm_dp_promote(kvm_dp_gfn(ref), kvm_dp_mfn(frame), level);
 }
 
+/* What the guest wants in, or to be, table @mfn of a level. */
+static int dp_note_refusal(struct kvm_dp *dp, u64 mfn, u64 entry, int level,
+			   int r)
+{
+	switch (r) {
+	case -EINVAL:
+		dp->kvm->stat.dp_refused_entry++;
+		break;
+	case -EPERM:
+		dp->kvm->stat.dp_refused_frame++;
+		break;
+	case -EBUSY:
+		dp->kvm->stat.dp_refused_busy++;
+		break;
+	default:
+		return r;
+	}
+	trace_kvm_dp_refuse(mfn, entry, level, r);
+	return r;
+}
+
 static bool dp_are_zero(const u64 *entry)
 {
 	return !(entry[0] | entry[1] | entry[2] | entry[3] |
@@ -440,8 +461,11 @@ static int dp_validate_table(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 		if (!n) {
 			r = dp_validate_entry(dp, &table[i], word, child,
 					      budget);
-			if (r)
+			if (r) {
+				dp_note_refusal(dp, kvm_dp_mfn(frame), table[i],
+						level, r);
 				break;
+			}
 			n = 1;
 		}
 		dp->kvm->stat.dp_entries += n;
@@ -561,22 +585,6 @@ int kvm_dp_drain(struct kvm_dp *dp, struct kvm_dp_budget *budget)
 	return 0;
 }
 
-static int dp_count_refusal(struct kvm_dp *dp, int r)
-{
-	switch (r) {
-	case -EINVAL:
-		dp->kvm->stat.dp_refused_entry++;
-		break;
-	case -EPERM:
-		dp->kvm->stat.dp_refused_frame++;
-		break;
-	case -EBUSY:
-		dp->kvm->stat.dp_refused_busy++;
-		break;
-	}
-	return r;
-}
-
 /*
  * Memory that has failed kills the VM, and reading it would kill the host: look
  * before each call.
@@ -622,12 +630,12 @@ int kvm_dp_pin(struct kvm_dp *dp, u64 mfn, int level, bool convert,
 	if (!(word & DP_UP) || kvm_dp_type(word) != level) {
 		r = dp_promote(dp, &ref, level, flags, budget);
 		if (r)
-			return r;
+			return dp_note_refusal(dp, mfn, 0, level, r);
 	}
 	r = dp_validate(dp, &ref, budget);
 	if (!r)
 		r = dp_get_valid(ref.frame, DP_PINNED);
-	return dp_end(dp, budget, dp_count_refusal(dp, r));
+	return dp_end(dp, budget, r);
 }
 
 /*
@@ -718,16 +726,18 @@ static int dp_update_entry(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 			   struct kvm_dp_budget *budget)
 {
 	int r, level = kvm_dp_type(READ_ONCE(ref->frame->word));
+	u64 mfn = kvm_dp_mfn(ref->frame);
 	struct kvm_dp_ref child;
 
 	if (dp_is_same(READ_ONCE(*slot), entry)) {
 		r = kvm_dp_check_entry(entry, level, &kvm_dp_entry_env);
 		if (!r)
 			dp_write_entry(slot, entry, preserve_ad);
-		return r;
+		return dp_note_refusal(dp, mfn, entry, level, r);
 	}
 
 	r = dp_get_entry(dp, entry, level, 0, &child, budget);
+	dp_note_refusal(dp, mfn, entry, level, r);
 	if (r == DP_CHILD) {
 		r = dp_validate(dp, &child, budget);
 		if (!r)
@@ -771,8 +781,7 @@ int kvm_dp_update(struct kvm_dp *dp, u64 maddr, u64 entry, bool preserve_ad,
 	 * The table itself cannot go meanwhile: if the lock was dropped, or
 	 * the call is continued, the frame is looked at again.
 	 */
-	r = dp_update_entry(dp, &ref, slot, entry, preserve_ad, budget);
-	return dp_count_refusal(dp, r);
+	return dp_update_entry(dp, &ref, slot, entry, preserve_ad, budget);
 }
 
 static void dp_put_leaf(struct kvm_dp *dp, u64 entry)

@@ -67,7 +67,7 @@ DEFINE_EVENT(kvm_dp_table, kvm_dp_demote,
 	TP_ARGS(gfn, mfn, level)
 );
 
-/* An entry must not be in a table of that level; mfn is the table's. */
+/* The entry must not be in table mfn; or, if 0, the frame be such a table. */
 TRACE_EVENT(kvm_dp_refuse,
 	TP_PROTO(u64 mfn, u64 val, int level, int error),
 	TP_ARGS(mfn, val, level, error),
