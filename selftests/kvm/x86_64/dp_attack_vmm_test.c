@@ -356,9 +356,9 @@ TEST(holds)
 	DP_EXPECT(hold(&dp, DP_POOL_GFN, ~0ULL), ENOSPC);
 	DP_EXPECT(hold(&dp, dp.root_gfn, 1), EBUSY);
 
-	fds[0] = hold(&dp, DP_POOL_GFN, DP_POOL_PAGES);
+	fds[0] = hold(&dp, DP_POOL_GFN, MAX_HELD / 2);
 	TEST_ASSERT(fds[0] >= 0, "hold: %d", errno);
-	fds[1] = hold(&dp, DP_POOL_GFN, DP_POOL_PAGES);
+	fds[1] = hold(&dp, DP_POOL_GFN, MAX_HELD / 2);
 	TEST_ASSERT(fds[1] >= 0, "hold: %d", errno);
 	DP_EXPECT(hold(&dp, DP_POOL_GFN, 1), ENOSPC);
 	dp_audit(&dp);
