@@ -13,7 +13,7 @@
 
 #define PORT		0x5e8
 #define IPI_VECTOR	0x41
-#define RFLAGS_IF	(1 << 9)
+#define RFLAGS_IF	BIT(9)
 #define X2APIC_SELF_IPI	0x83f
 
 /* Two pages that follow each other in the guest only. */
@@ -21,7 +21,7 @@
 
 static u64 gfns[2];
 
-static __always_inline u8 outsb(u64 va, u64 count, u64 *error)
+static __always_inline u8 string_out(u64 va, u64 count, u64 *error)
 {
 	u64 ec = 0;
 	u8 vector;
@@ -35,7 +35,7 @@ static __always_inline u8 outsb(u64 va, u64 count, u64 *error)
 	return vector;
 }
 
-static __always_inline u8 insb(u64 va, u64 *error)
+static __always_inline u8 string_in(u64 va, u64 *error)
 {
 	u64 ec = 0, count = 1;
 	u8 vector;
@@ -74,10 +74,10 @@ static void guest_outs(int cpu)
 
 	map_two();
 	memcpy((void *)CROSSING, "directly", 8);
-	GUEST_ASSERT_EQ(outsb(CROSSING, 8, &error), 0);
+	GUEST_ASSERT_EQ(string_out(CROSSING, 8, &error), 0);
 
 	dp_unmap(DP_VA + PAGE_SIZE);
-	GUEST_ASSERT_EQ(outsb(DP_VA + PAGE_SIZE, 1, &error), PF_VECTOR);
+	GUEST_ASSERT_EQ(string_out(DP_VA + PAGE_SIZE, 1, &error), PF_VECTOR);
 	GUEST_ASSERT_EQ(error, 0);
 	GUEST_ASSERT_EQ(dp_read_cr2(), DP_VA + PAGE_SIZE);
 }
@@ -127,17 +127,17 @@ static void guest_ins(int cpu)
 	u64 error, table = (u64)dp_ptr(dp_boot.root_gfn), first;
 
 	map_two();
-	GUEST_ASSERT_EQ(insb(DP_VA, &error), 0);
+	GUEST_ASSERT_EQ(string_in(DP_VA, &error), 0);
 	GUEST_ASSERT_EQ(*(u8 *)DP_VA, 0xa5);
 
 	/* The emulator must not do what the guest cannot. */
 	first = READ_ONCE(*(u64 *)table);
-	GUEST_ASSERT_EQ(insb(table, &error), PF_VECTOR);
+	GUEST_ASSERT_EQ(string_in(table, &error), PF_VECTOR);
 	GUEST_ASSERT_EQ(error, PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
 	GUEST_ASSERT_EQ(dp_read_cr2(), table);
 	GUEST_ASSERT_EQ(READ_ONCE(*(u64 *)table), first);
 
-	GUEST_ASSERT_EQ(insb(1ULL << 47, &error), GP_VECTOR);
+	GUEST_ASSERT_EQ(string_in(1ULL << 47, &error), GP_VECTOR);
 }
 
 TEST(string_input)

@@ -870,11 +870,11 @@ static void *run_vcpu(void *arg)
 
 /* Accesses of the VMM to what may be a table. */
 static __thread sigjmp_buf env;
-static __thread volatile sig_atomic_t armed;
+static __thread bool armed;
 
 static void on_signal(int sig)
 {
-	if (!armed)
+	if (!READ_ONCE(armed))
 		_exit(KSFT_FAIL);
 	siglongjmp(env, 1);
 }
@@ -882,12 +882,12 @@ static void on_signal(int sig)
 static void touch(struct fuzz_cpu *random, u64 *p, bool write)
 {
 	if (sigsetjmp(env, 1)) {
-		armed = false;
+		WRITE_ONCE(armed, false);
 		vmm.signals++;
 		return;
 	}
 
-	armed = true;
+	WRITE_ONCE(armed, true);
 	if (write) {
 		WRITE_ONCE(*p, chance(random, 50) ? 0 : rnd(random) & ~DP_P);
 		vmm.writes++;
@@ -895,7 +895,7 @@ static void touch(struct fuzz_cpu *random, u64 *p, bool write)
 		READ_ONCE(*p);
 		vmm.reads++;
 	}
-	armed = false;
+	WRITE_ONCE(armed, false);
 }
 
 static u64 pick_game_gfn(struct fuzz_cpu *random)
@@ -1224,13 +1224,11 @@ static void report_coverage(bool full, bool vmm_acts)
 		expect("collisions", collisions(), 1, full);
 }
 
-static u64 number(const char *text)
+static void help(const char *name)
 {
-	char *end;
-	u64 n = strtoull(text, &end, 0);
-
-	TEST_ASSERT(*text && !*end, "'%s' is not a number", text);
-	return n;
+	printf("usage: %s [-o operations] [-v vCPUs] [-s seed]\n"
+	       "          [-a audit every] [-m VMM's turn every]\n", name);
+	exit(KSFT_FAIL);
 }
 
 int main(int argc, char *argv[])
@@ -1242,23 +1240,22 @@ int main(int argc, char *argv[])
 	while ((opt = getopt(argc, argv, "o:v:s:a:m:")) != -1) {
 		switch (opt) {
 		case 'o':
-			ops = number(optarg);
+			ops = atoi_positive("operations", optarg);
 			break;
 		case 'v':
-			nr_vcpus = number(optarg);
+			nr_vcpus = atoi_positive("vCPUs", optarg);
 			break;
 		case 's':
-			seed = number(optarg);
+			seed = atoi_non_negative("seed", optarg);
 			break;
 		case 'a':
-			every = number(optarg);
+			every = atoi_non_negative("audit every", optarg);
 			break;
 		case 'm':
-			args.every = number(optarg);
+			args.every = atoi_non_negative("VMM's turn every", optarg);
 			break;
 		default:
-			TEST_FAIL("usage: %s [-o operations] [-v vCPUs] [-s seed] [-a audit every] [-m VMM's turn every]",
-				  argv[0]);
+			help(argv[0]);
 		}
 	}
 

@@ -216,8 +216,7 @@ void perf_fault(u64 va, u64 rip)
 
 void perf_fault_entry(void);
 
-asm(
-	".pushsection .text\n"
+asm(".pushsection .text\n"
 	".globl perf_fault_entry\n"
 	"perf_fault_entry:\n"
 	"	push %rax; push %rcx; push %rdx; push %rsi; push %rdi\n"
@@ -918,7 +917,7 @@ static void measure_ordinary(void)
 	dp_ordinary_free(&dp);
 }
 
-static void usage(const char *name)
+static void help(const char *name)
 {
 	printf("usage: %s [-m direct|ordinary]\n", name);
 	exit(KSFT_FAIL);
@@ -931,7 +930,7 @@ int main(int argc, char *argv[])
 
 	while ((c = getopt(argc, argv, "hm:")) != -1) {
 		if (c != 'm')
-			usage(argv[0]);
+			help(argv[0]);
 		mode = optarg;
 	}
 
@@ -940,6 +939,6 @@ int main(int argc, char *argv[])
 	else if (!strcmp(mode, "ordinary"))
 		measure_ordinary();
 	else
-		usage(argv[0]);
+		help(argv[0]);
 	return 0;
 }

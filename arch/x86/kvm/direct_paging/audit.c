@@ -4,8 +4,8 @@
  *
  * Recomputes from the tables, the roots, the pins and the holds what the
  * validator keeps up to date step by step, and reports each difference.  It
- * has its own index of frames and its own list of bits that entries may have:
- * a mistake of the validator must not be repeated here.
+ * has its own index of frames, and shares no code with it: a mistake of the
+ * validator must not be repeated here.
  *
  * The snapshot is consistent, as dp->lock is held throughout; a fatal signal
  * ends it early.  For debugging: a VM of many frames stands still for long.
@@ -30,14 +30,8 @@
 #include <linux/srcu.h>
 #include <linux/string.h>
 
-#include <asm/cpufeature.h>
-#include <asm/processor.h>
-
 #include "audit.h"
-#include "dp.h"
 #include "hold.h"
-
-#define AUDIT_ENTRIES		512UL
 
 /* More would not fit into what lockdep follows. */
 #define AUDIT_MAX_STOPPED	32
@@ -45,92 +39,7 @@
 /* A vCPU between two roots is done after that many sleeps, or it waits. */
 #define AUDIT_ROOT_TRIES	20
 
-/* So is one that leaves or enters the guest, or flushes. */
-#define AUDIT_FLUSH_TRIES	10000
-
-/* What entries may have set, by level; anything else is an error. */
-#define AUDIT_SOFT		(GENMASK_ULL(11, 9) | GENMASK_ULL(58, 52))
-#define AUDIT_COMMON		(BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) |	\
-				 BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(63) |	\
-				 AUDIT_SOFT)
-#define AUDIT_PS		BIT_ULL(7)
-#define AUDIT_G			BIT_ULL(8)
-
-static const u64 dp_audit_leaf_bits[] = {
-	[DP_L1] = AUDIT_COMMON | AUDIT_G | GENMASK_ULL(51, 12),
-	[DP_L2] = AUDIT_COMMON | AUDIT_G | AUDIT_PS | GENMASK_ULL(51, 21),
-	[DP_L3] = AUDIT_COMMON | AUDIT_G | AUDIT_PS | GENMASK_ULL(51, 30),
-};
-
-/* The CPU ignores D there, and G but at level 4, where AMD's want zero. */
-static const u64 dp_audit_link_bits[] = {
-	[DP_L2] = AUDIT_COMMON | AUDIT_G | GENMASK_ULL(51, 12),
-	[DP_L3] = AUDIT_COMMON | AUDIT_G | GENMASK_ULL(51, 12),
-	[DP_L4] = AUDIT_COMMON | GENMASK_ULL(51, 12),
-};
-
-/* Of a frame, recomputed. */
-struct dp_audit_count {
-	u32 refs;		/* as a table, by parent entries and its pin */
-	u32 writable;
-	u32 readers;
-	u16 roots;
-	u16 doomed;		/* times in the list */
-};
-
-struct dp_audit_block {
-	u32 large;
-	u32 large_readers;
-	u16 tables;
-	bool aligned;
-};
-
-struct dp_audit_region {
-	struct kvm_dp_region *region;
-	struct dp_audit_count *counts;
-	struct dp_audit_block *blocks;
-	unsigned long first;	/* frames of the regions before */
-	unsigned long users;
-};
-
-struct dp_audit_frame {
-	struct dp_audit_region *r;
-	unsigned long i;
-};
-
-struct dp_audit_entry {
-	struct dp_audit_frame table;
-	int level;
-	unsigned int index;
-	u64 entry;
-};
-
-struct dp_audit_vcpu {
-	bool stopped;
-	bool pending;		/* loads its root before it enters the guest */
-	u64 root;		/* counted as a reference; 0: none */
-	u64 cr3;
-};
-
-struct dp_audit {
-	struct kvm_dp *dp;
-	struct kvm_x86_dp_audit *out;
-	bool killed;
-	u64 m2p;
-
-	struct dp_audit_region regions[KVM_X86_DP_MAX_SLOTS];
-	unsigned int nr_regions;
-	unsigned long nr_frames;
-
-	u32 *index;		/* number of a frame + 1, by its mfn */
-	unsigned int index_bits;
-
-	struct dp_audit_vcpu *vcpus;
-	unsigned int nr_vcpus;
-	unsigned int running;
-};
-
-static __printf(2, 3) void dp_bad(struct dp_audit *a, const char *fmt, ...)
+void kvm_dp_bad(struct dp_audit *a, const char *fmt, ...)
 {
 	va_list args;
 
@@ -142,62 +51,17 @@ static __printf(2, 3) void dp_bad(struct dp_audit *a, const char *fmt, ...)
 	va_end(args);
 }
 
-static struct kvm_dp_frame *dp_audit_frame(const struct dp_audit_frame *f)
-{
-	return &f->r->region->frames[f->i];
-}
-
-static struct dp_audit_count *dp_audit_count(const struct dp_audit_frame *f)
-{
-	return &f->r->counts[f->i];
-}
-
-static u64 dp_audit_mfn(const struct dp_audit_frame *f)
-{
-	return READ_ONCE(dp_audit_frame(f)->ident) & DP_MFN;
-}
-
-static u64 dp_audit_word(const struct dp_audit_frame *f)
-{
-	return READ_ONCE(dp_audit_frame(f)->word);
-}
-
-static u64 dp_audit_cursor(u64 word)
-{
-	return FIELD_GET(DP_CURSOR, word);
-}
-
-static bool dp_audit_is_table(u64 word)
-{
-	return word & (DP_VALID | DP_UP | DP_DOWN);
-}
-
-/* Entries were read, so nobody but the host may be able to write the frame. */
-static bool dp_audit_is_private(u64 word)
-{
-	return word & DP_VALID ||
-	       (dp_audit_is_table(word) && dp_audit_cursor(word));
-}
-
-static void dp_bad_frame(struct dp_audit *a, const struct dp_audit_frame *f,
-			 const char *what, u64 found, u64 right)
+void kvm_dp_bad_frame(struct dp_audit *a, const struct dp_audit_frame *f,
+		      const char *what, u64 found, u64 right)
 {
 	u64 word = dp_audit_word(f);
 
-	dp_bad(a, "gfn %llx level %llu state %llx mfn %llx: %s %llu not %llu",
-	       f->r->region->base + f->i, word & DP_TYPE,
-	       word & GENMASK_ULL(31, 3), dp_audit_mfn(f), what, found, right);
+	kvm_dp_bad(a, "gfn %llx level %llu state %llx mfn %llx: %s %llu not %llu",
+		   f->r->region->base + f->i, word & DP_TYPE,
+		   word & GENMASK_ULL(31, 3), dp_audit_mfn(f), what, found, right);
 }
 
-static void dp_bad_entry(struct dp_audit *a, const struct dp_audit_entry *e,
-			 const char *what)
-{
-	dp_bad(a, "gfn %llx level %d index %u entry %llx: %s",
-	       e->table.r->region->base + e->table.i, e->level, e->index,
-	       e->entry, what);
-}
-
-static bool dp_audit_relax(struct dp_audit *a)
+bool kvm_dp_audit_relax(struct dp_audit *a)
 {
 	cond_resched();
 	if (fatal_signal_pending(current))
@@ -205,7 +69,7 @@ static bool dp_audit_relax(struct dp_audit *a)
 	return !a->killed;
 }
 
-static bool dp_audit_next(struct dp_audit *a, struct dp_audit_frame *f)
+bool kvm_dp_audit_next(struct dp_audit *a, struct dp_audit_frame *f)
 {
 	struct dp_audit_region *end = a->regions + a->nr_regions;
 
@@ -214,7 +78,7 @@ static bool dp_audit_next(struct dp_audit *a, struct dp_audit_frame *f)
 	else
 		f->r = a->regions;
 
-	if (!(f->i % AUDIT_ENTRIES) && !dp_audit_relax(a))
+	if (!(f->i % AUDIT_ENTRIES) && !kvm_dp_audit_relax(a))
 		return false;
 
 	while (f->r < end && f->i >= f->r->region->npages) {
@@ -222,15 +86,6 @@ static bool dp_audit_next(struct dp_audit *a, struct dp_audit_frame *f)
 		f->i = 0;
 	}
 	return f->r < end;
-}
-
-/* Blocks count from the start of the file. */
-static unsigned long dp_audit_block_of(const struct dp_audit_frame *f)
-{
-	struct kvm_dp_region *region = f->r->region;
-
-	return (region->pgoff + f->i) / AUDIT_ENTRIES -
-	       region->pgoff / AUDIT_ENTRIES;
 }
 
 static u32 dp_audit_slot(struct dp_audit *a, u64 mfn)
@@ -252,7 +107,7 @@ static struct dp_audit_frame dp_audit_nth(struct dp_audit *a, u32 nth)
 	return (struct dp_audit_frame){ .r = r, .i = nth - r->first };
 }
 
-static bool dp_audit_find(struct dp_audit *a, u64 mfn, struct dp_audit_frame *f)
+bool kvm_dp_audit_find(struct dp_audit *a, u64 mfn, struct dp_audit_frame *f)
 {
 	u32 slot = dp_audit_slot(a, mfn);
 
@@ -273,11 +128,11 @@ static void dp_audit_index(struct dp_audit *a)
 	u64 mfn;
 	u32 slot;
 
-	while (dp_audit_next(a, &f)) {
+	while (kvm_dp_audit_next(a, &f)) {
 		mfn = dp_audit_mfn(&f);
-		if (dp_audit_find(a, mfn, &other)) {
-			dp_bad_frame(a, &f, "is also gfn",
-				     other.r->region->base + other.i, 0);
+		if (kvm_dp_audit_find(a, mfn, &other)) {
+			kvm_dp_bad_frame(a, &f, "is also gfn",
+					 other.r->region->base + other.i, 0);
 			continue;
 		}
 		slot = dp_audit_slot(a, mfn);
@@ -288,7 +143,7 @@ static void dp_audit_index(struct dp_audit *a)
 		kvm_dp_init_finder(&finder, a->dp);
 		if (!kvm_dp_find(&finder, mfn, &ref) ||
 		    ref.frame != dp_audit_frame(&f))
-			dp_bad_frame(a, &f, "found by mfn", 0, 1);
+			kvm_dp_bad_frame(a, &f, "found by mfn", 0, 1);
 	}
 }
 
@@ -316,7 +171,7 @@ static void dp_audit_align(struct dp_audit *a)
 {
 	struct dp_audit_frame f = {};
 
-	while (dp_audit_next(a, &f)) {
+	while (kvm_dp_audit_next(a, &f)) {
 		if (dp_audit_is_aligned(&f))
 			f.r->blocks[dp_audit_block_of(&f)].aligned = true;
 	}
@@ -330,250 +185,17 @@ static void dp_audit_finder(struct dp_audit *a,
 	u64 i;
 
 	for (i = 0; i < min_t(u64, finder->n, AUDIT_ENTRIES); i++) {
-		if (dp_audit_find(a, finder->mfn + i, &f) &&
+		if (kvm_dp_audit_find(a, finder->mfn + i, &f) &&
 		    f.r->region == finder->region &&
 		    dp_audit_frame(&f) == finder->frames + i)
 			continue;
-		dp_bad(a, "mfn %llx: remembered at a wrong place",
-		       finder->mfn + i);
+		kvm_dp_bad(a, "mfn %llx: remembered at a wrong place",
+			   finder->mfn + i);
 		return;
 	}
 	if (finder->n > AUDIT_ENTRIES)
-		dp_bad(a, "mfn %llx: run of %llu frames remembered",
-		       finder->mfn, finder->n);
-}
-
-/*
- * L1TF: bits that the cache compares are those of frame 0, or of no memory.
- * With PS not even frame 0 is safe: the CPU goes on in the first 2 MiB.
- */
-static void dp_audit_absent(struct dp_audit *a, const struct dp_audit_entry *e)
-{
-	unsigned int bits = boot_cpu_data.x86_cache_bits;
-	u64 addr;
-
-	if (!boot_cpu_has_bug(X86_BUG_L1TF))
-		return;
-
-	if (__pa(high_memory - 1) >= BIT_ULL(bits - 1)) {
-		addr = e->entry & GENMASK_ULL(51, 12);
-	} else {
-		addr = e->entry & GENMASK_ULL(bits - 1, 12);
-		if (addr & BIT_ULL(bits - 1))
-			return;
-	}
-	if (addr)
-		dp_bad_entry(a, e, "not present, but has an address");
-	else if (e->level > DP_L1 && e->entry & AUDIT_PS)
-		dp_bad_entry(a, e, "not present, but large");
-}
-
-static void dp_audit_leaf(struct dp_audit *a, const struct dp_audit_entry *e)
-{
-	struct dp_audit_frame f;
-
-	if (e->entry & ~dp_audit_leaf_bits[DP_L1])
-		dp_bad_entry(a, e, "forbidden bits");
-
-	if (!dp_audit_find(a, kvm_dp_entry_mfn(e->entry), &f)) {
-		dp_bad_entry(a, e, "maps a frame of others");
-		return;
-	}
-
-	if (e->entry & _PAGE_RW) {
-		if (kvm_dp_type(dp_audit_word(&f)) != DP_DATA)
-			dp_bad_entry(a, e, "writable, but not of data");
-		dp_audit_count(&f)->writable++;
-		a->out->writable++;
-	} else {
-		dp_audit_count(&f)->readers++;
-		a->out->readable++;
-	}
-}
-
-static void dp_audit_large(struct dp_audit *a, const struct dp_audit_entry *e)
-{
-	u64 mfn = kvm_dp_entry_mfn(e->entry);
-	struct dp_audit_block *block;
-	struct dp_audit_frame f;
-	unsigned long n;
-
-	if (e->entry & ~dp_audit_leaf_bits[e->level])
-		dp_bad_entry(a, e, "forbidden bits of a large leaf");
-	if (e->level == DP_L3 && !boot_cpu_has(X86_FEATURE_GBPAGES))
-		dp_bad_entry(a, e, "the CPU has no such leaves");
-	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !(e->entry & _PAGE_NX))
-		dp_bad_entry(a, e, "large and executable");
-
-	if (e->entry & _PAGE_RW)
-		a->out->writable++;
-	else
-		a->out->readable++;
-
-	for (n = e->level == DP_L2 ? 1 : AUDIT_ENTRIES; n; n--) {
-		if (!dp_audit_find(a, mfn, &f) || mfn % AUDIT_ENTRIES ||
-		    !f.r->blocks[dp_audit_block_of(&f)].aligned) {
-			dp_bad_entry(a, e, "large, but not of one block");
-			return;
-		}
-		block = &f.r->blocks[dp_audit_block_of(&f)];
-		if (e->entry & _PAGE_RW)
-			block->large++;
-		else
-			block->large_readers++;
-		mfn += AUDIT_ENTRIES;
-	}
-}
-
-static void dp_audit_link(struct dp_audit *a, const struct dp_audit_entry *e)
-{
-	struct dp_audit_frame f;
-	u64 word;
-
-	if (e->entry & ~dp_audit_link_bits[e->level])
-		dp_bad_entry(a, e, "forbidden bits of a link");
-
-	if (!dp_audit_find(a, kvm_dp_entry_mfn(e->entry), &f)) {
-		dp_bad_entry(a, e, "links a frame of others");
-		return;
-	}
-
-	word = dp_audit_word(&f);
-	if (!(word & DP_VALID))
-		dp_bad_entry(a, e, "links what is no valid table");
-	else if (kvm_dp_type(word) != e->level - 1)
-		dp_bad_entry(a, e, "links a table of a wrong level");
-	dp_audit_count(&f)->refs++;
-}
-
-static void dp_audit_host_slot(struct dp_audit *a,
-			       const struct dp_audit_entry *e)
-{
-	if (e->index != KVM_DP_M2P_SLOT || !a->m2p) {
-		if (e->entry)
-			dp_bad_entry(a, e, "host slot is not empty");
-	} else if ((e->entry ^ a->m2p) & ~(u64)_PAGE_ACCESSED) {
-		dp_bad_entry(a, e, "is not the M2P window");
-	}
-}
-
-static void dp_audit_entry(struct dp_audit *a, const struct dp_audit_entry *e)
-{
-	if (!(e->entry & _PAGE_PRESENT))
-		dp_audit_absent(a, e);
-	else if (e->level == DP_L1)
-		dp_audit_leaf(a, e);
-	else if (e->level < DP_L4 && e->entry & AUDIT_PS)
-		dp_audit_large(a, e);
-	else
-		dp_audit_link(a, e);
-}
-
-static void dp_audit_table(struct dp_audit *a, const struct dp_audit_frame *f)
-{
-	u64 word = dp_audit_word(f);
-	struct dp_audit_entry e = { .table = *f, .level = kvm_dp_type(word) };
-	u64 n = word & DP_VALID ? AUDIT_ENTRIES : dp_audit_cursor(word);
-	u64 mfn = dp_audit_mfn(f);
-	u64 *table;
-
-	/* A read of a poisoned frame stops the host. */
-	if (!pfn_valid(mfn) || PageHWPoison(pfn_to_page(mfn))) {
-		dp_bad_frame(a, f, "readable", 0, 1);
-		return;
-	}
-
-	table = pfn_to_kaddr(mfn);
-	for (; e.index < min(n, AUDIT_ENTRIES); e.index++) {
-		e.entry = READ_ONCE(table[e.index]);
-		if (e.level != DP_L4 || e.index < KVM_DP_M2P_SLOT ||
-		    e.index >= KVM_DP_M2P_SLOT + KVM_DP_HOST_SLOTS)
-			dp_audit_entry(a, &e);
-		else if (word & DP_VALID)
-			dp_audit_host_slot(a, &e);
-	}
-}
-
-/* Bits that go together, and those that do not. */
-static void dp_audit_state(struct dp_audit *a, const struct dp_audit_frame *f)
-{
-	u64 word = dp_audit_word(f), allowed = DP_TYPE | DP_COUNT;
-	u64 state = word & (DP_VALID | DP_UP | DP_DOWN);
-
-	if (state == DP_VALID)
-		allowed |= DP_VALID | DP_PINNED;
-	else if (state == DP_UP)
-		allowed |= DP_UP | DP_CONVERT | DP_CURSOR;
-	else if (state == DP_DOWN)
-		allowed |= DP_DOWN | DP_CURSOR;
-
-	if (word & ~allowed)
-		dp_bad_frame(a, f, "wrong state", word & ~allowed, 0);
-	if (dp_audit_cursor(word) > AUDIT_ENTRIES)
-		dp_bad_frame(a, f, "cursor", dp_audit_cursor(word),
-			     AUDIT_ENTRIES);
-	if (kvm_dp_type(word) > DP_DATA)
-		dp_bad_frame(a, f, "type", kvm_dp_type(word), DP_NONE);
-	if (!(state & DP_DOWN) &&
-	    READ_ONCE(dp_audit_frame(f)->stale) > a->dp->generation)
-		dp_bad_frame(a, f, "stale", dp_audit_frame(f)->stale,
-			     a->dp->generation);
-	if (!state)
-		return;
-
-	if (kvm_dp_type(word) < DP_L1 || kvm_dp_type(word) > DP_L4)
-		dp_bad_frame(a, f, "level", kvm_dp_type(word), DP_L1);
-	if (!f->r->region->can_be_table)
-		dp_bad_frame(a, f, "table of memory for data", 1, 0);
-}
-
-static void dp_audit_sealed(struct dp_audit *a, const struct dp_audit_frame *f)
-{
-	struct kvm_dp_region *region = f->r->region;
-	bool sealed, mapped;
-
-	if (!region->can_be_table)
-		return;
-
-	rt_mutex_lock(&region->map_lock);
-	sealed = test_bit(f->i, region->sealed);
-	mapped = test_bit(f->i, region->mapped);
-	rt_mutex_unlock(&region->map_lock);
-
-	/* The seal comes in the section of dp->lock that makes it a table. */
-	if (!sealed)
-		dp_bad_frame(a, f, "table sealed", 0, 1);
-	if (mapped && dp_audit_is_private(dp_audit_word(f)))
-		dp_bad_frame(a, f, "table marked as mapped", 1, 0);
-}
-
-static void dp_audit_tables(struct dp_audit *a)
-{
-	struct dp_audit_frame f = {};
-	u64 word;
-	int level;
-
-	while (dp_audit_next(a, &f)) {
-		dp_audit_state(a, &f);
-
-		word = dp_audit_word(&f);
-		level = kvm_dp_type(word);
-		if (!dp_audit_is_table(word) || level < DP_L1 || level > DP_L4)
-			continue;
-
-		if (word & DP_VALID)
-			a->out->tables[level - 1]++;
-		else
-			a->out->partial++;
-		if (word & DP_PINNED)
-			dp_audit_count(&f)->refs++;
-		f.r->blocks[dp_audit_block_of(&f)].tables++;
-
-		dp_audit_sealed(a, &f);
-		dp_audit_table(a, &f);
-		if (!dp_audit_relax(a))
-			return;
-	}
+		kvm_dp_bad(a, "mfn %llx: run of %llu frames remembered",
+			   finder->mfn, finder->n);
 }
 
 static void dp_audit_held(struct dp_audit *a, const struct kvm_dp_held *held)
@@ -586,7 +208,7 @@ static void dp_audit_held(struct dp_audit *a, const struct kvm_dp_held *held)
 	if (r == a->regions + a->nr_regions ||
 	    held->first > r->region->npages ||
 	    held->n > r->region->npages - held->first) {
-		dp_bad(a, "hold of frames that are not in the VM");
+		kvm_dp_bad(a, "hold of frames that are not in the VM");
 		return;
 	}
 
@@ -603,11 +225,11 @@ static void dp_audit_holds(struct dp_audit *a)
 	list_for_each_entry(held, &a->dp->holds, link) {
 		dp_audit_held(a, held);
 		n += held->n;
-		if (!dp_audit_relax(a))
+		if (!kvm_dp_audit_relax(a))
 			return;
 	}
 	if (n != a->dp->nr_held)
-		dp_bad(a, "%lu frames are held, not %lu", n, a->dp->nr_held);
+		kvm_dp_bad(a, "%lu frames are held, not %lu", n, a->dp->nr_held);
 }
 
 static void dp_audit_doomed(struct dp_audit *a)
@@ -616,19 +238,19 @@ static void dp_audit_doomed(struct dp_audit *a)
 	u64 mfn;
 
 	for (mfn = a->dp->doomed_mfn; mfn; mfn = dp_audit_frame(&f)->next_mfn) {
-		if (!dp_audit_find(a, mfn, &f)) {
-			dp_bad(a, "mfn %llx: doomed, but not in the VM", mfn);
+		if (!kvm_dp_audit_find(a, mfn, &f)) {
+			kvm_dp_bad(a, "mfn %llx: doomed, but not in the VM", mfn);
 			return;
 		}
 		if (!(dp_audit_word(&f) & DP_DOWN)) {
-			dp_bad_frame(a, &f, "doomed, going down", 0, 1);
+			kvm_dp_bad_frame(a, &f, "doomed, going down", 0, 1);
 			return;
 		}
 		if (dp_audit_count(&f)->doomed++) {
-			dp_bad_frame(a, &f, "times doomed", 2, 1);
+			kvm_dp_bad_frame(a, &f, "times doomed", 2, 1);
 			return;
 		}
-		if (!dp_audit_relax(a))
+		if (!kvm_dp_audit_relax(a))
 			return;
 	}
 }
@@ -636,27 +258,23 @@ static void dp_audit_doomed(struct dp_audit *a)
 static bool dp_audit_is_root(struct dp_audit *a, u64 mfn,
 			     struct dp_audit_frame *f)
 {
-	return dp_audit_find(a, mfn, f) &&
+	return kvm_dp_audit_find(a, mfn, f) &&
 	       (dp_audit_word(f) & (DP_TYPE | DP_VALID)) == (DP_L4 | DP_VALID);
 }
 
-/* Of those that do not run: what the hardware would walk next. */
+/* What the hardware itself has said at each exit so far. */
 static void dp_audit_hardware(struct dp_audit *a)
 {
-	struct dp_audit_frame f;
-	unsigned int i;
-	u64 cr3;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
 
-	for (i = 0; i < a->nr_vcpus; i++) {
-		cr3 = a->vcpus[i].cr3;
-		if (!a->vcpus[i].stopped || a->vcpus[i].pending)
+	kvm_for_each_vcpu(i, vcpu, a->dp->kvm) {
+		if (READ_ONCE(vcpu->arch.dp_hw_other_root))
+			kvm_dp_bad(a, "vCPU %lu: CR3 was not its root", i);
+		if (!READ_ONCE(vcpu->arch.dp_hw_nested))
 			continue;
-		if (cr3 & ~GENMASK_ULL(51, 12))
-			dp_bad(a, "vCPU %u: flags in CR3 %llx", i, cr3);
-		if (!is_zero_pfn(kvm_dp_entry_mfn(cr3)) &&
-		    !dp_audit_is_root(a, kvm_dp_entry_mfn(cr3), &f))
-			dp_bad(a, "vCPU %u: CR3 %llx is no valid table of level 4",
-			       i, cr3);
+		a->out->np_enabled = true;
+		kvm_dp_bad(a, "vCPU %lu: nested paging was on", i);
 	}
 }
 
@@ -664,7 +282,7 @@ static void dp_audit_count_root(struct dp_audit *a, u64 mfn, int delta)
 {
 	struct dp_audit_frame f;
 
-	if (mfn && dp_audit_find(a, mfn, &f))
+	if (mfn && kvm_dp_audit_find(a, mfn, &f))
 		dp_audit_count(&f)->roots += delta;
 }
 
@@ -703,7 +321,7 @@ static bool dp_audit_roots_settled(struct dp_audit *a)
 	struct dp_audit_frame f = {};
 	u64 right;
 
-	while (dp_audit_next(a, &f)) {
+	while (kvm_dp_audit_next(a, &f)) {
 		if (kvm_dp_type(dp_audit_word(&f)) == DP_L4 &&
 		    dp_audit_references(&f, &right) != right)
 			return false;
@@ -729,8 +347,8 @@ static void dp_audit_roots(struct dp_audit *a)
 			continue;
 		a->out->roots++;
 		if (!dp_audit_is_root(a, a->vcpus[i].root, &f))
-			dp_bad(a, "vCPU %u: root mfn %llx is no valid table of level 4",
-			       i, a->vcpus[i].root);
+			kvm_dp_bad(a, "vCPU %u: root mfn %llx is no valid table of level 4",
+				   i, a->vcpus[i].root);
 	}
 }
 
@@ -762,7 +380,7 @@ static void dp_audit_counts(struct dp_audit *a)
 	struct dp_audit_frame f = {};
 	u64 word, n, right;
 
-	while (dp_audit_next(a, &f)) {
+	while (kvm_dp_audit_next(a, &f)) {
 		count = dp_audit_count(&f);
 		word = dp_audit_word(&f);
 		n = dp_audit_settled_references(a, &f, &right);
@@ -774,26 +392,26 @@ static void dp_audit_counts(struct dp_audit *a)
 			right = n;
 		}
 		if (n != right)
-			dp_bad_frame(a, &f, "references", n, right);
+			kvm_dp_bad_frame(a, &f, "references", n, right);
 		if (word & DP_VALID && !right)
-			dp_bad_frame(a, &f, "valid, references", 0, 1);
+			kvm_dp_bad_frame(a, &f, "valid, references", 0, 1);
 		if (word & (DP_UP | DP_DOWN) && n)
-			dp_bad_frame(a, &f, "partial, references", n, 0);
+			kvm_dp_bad_frame(a, &f, "partial, references", n, 0);
 		if (dp_audit_is_table(word) && count->writable)
-			dp_bad_frame(a, &f, "table, writable references",
-				     count->writable, 0);
+			kvm_dp_bad_frame(a, &f, "table, writable references",
+					 count->writable, 0);
 		if (!dp_audit_is_table(word) && (count->refs || count->roots))
-			dp_bad_frame(a, &f, "no table, links",
-				     count->refs + count->roots, 0);
+			kvm_dp_bad_frame(a, &f, "no table, links",
+					 count->refs + count->roots, 0);
 		if (count->writable && kvm_dp_type(word) != DP_DATA)
-			dp_bad_frame(a, &f, "type", kvm_dp_type(word), DP_DATA);
+			kvm_dp_bad_frame(a, &f, "type", kvm_dp_type(word), DP_DATA);
 
 		n = FIELD_GET(DP_READERS, READ_ONCE(dp_audit_frame(&f)->ident));
 		if (n != count->readers)
-			dp_bad_frame(a, &f, "readers", n, count->readers);
+			kvm_dp_bad_frame(a, &f, "readers", n, count->readers);
 		if (count->doomed != !!(word & DP_DOWN))
-			dp_bad_frame(a, &f, "times doomed", count->doomed,
-				     !!(word & DP_DOWN));
+			kvm_dp_bad_frame(a, &f, "times doomed", count->doomed,
+					 !!(word & DP_DOWN));
 
 		f.r->users += dp_audit_is_table(word) + !!count->writable +
 			      !!count->readers;
@@ -803,8 +421,8 @@ static void dp_audit_counts(struct dp_audit *a)
 static void dp_bad_block(struct dp_audit *a, struct dp_audit_region *r,
 			 unsigned long i, const char *what, u64 found, u64 right)
 {
-	dp_bad(a, "gfn %llx block %lu: %s %llu not %llu", r->region->base, i,
-	       what, found, right);
+	kvm_dp_bad(a, "gfn %llx block %lu: %s %llu not %llu", r->region->base, i,
+		   what, found, right);
 }
 
 static void dp_audit_block(struct dp_audit *a, struct dp_audit_region *r,
@@ -842,12 +460,12 @@ static void dp_audit_blocks(struct dp_audit *a)
 	for (; r < a->regions + a->nr_regions; r++) {
 		for (i = 0; i < r->region->nr_blocks; i++) {
 			dp_audit_block(a, r, i);
-			if (!dp_audit_relax(a))
+			if (!kvm_dp_audit_relax(a))
 				return;
 		}
 		if (r->users != r->region->users)
-			dp_bad(a, "gfn %llx: users of the slot %lu not %lu",
-			       r->region->base, r->region->users, r->users);
+			kvm_dp_bad(a, "gfn %llx: users of the slot %lu not %lu",
+				   r->region->base, r->region->users, r->users);
 	}
 }
 
@@ -869,7 +487,7 @@ static void dp_audit_vma(struct dp_audit *a, struct kvm_dp_region *region,
 		  region->pgoff + region->npages);
 
 	for (pgoff = first; pgoff < end; pgoff++) {
-		if (!((pgoff - first) % AUDIT_ENTRIES) && !dp_audit_relax(a))
+		if (!((pgoff - first) % AUDIT_ENTRIES) && !kvm_dp_audit_relax(a))
 			return;
 
 		args.address = vma->vm_start +
@@ -879,9 +497,9 @@ static void dp_audit_vma(struct dp_audit *a, struct kvm_dp_region *region,
 		pfn = args.pfn;
 		follow_pfnmap_end(&args);
 
-		if (dp_audit_find(a, pfn, &f) &&
+		if (kvm_dp_audit_find(a, pfn, &f) &&
 		    dp_audit_is_private(dp_audit_word(&f)))
-			dp_bad_frame(a, &f, "user mappings", 1, 0);
+			kvm_dp_bad_frame(a, &f, "user mappings", 1, 0);
 	}
 }
 
@@ -898,8 +516,8 @@ static void dp_audit_user(struct dp_audit *a, struct kvm_dp_region *region)
 		if (vma->vm_flags & VM_PFNMAP)
 			dp_audit_vma(a, region, vma);
 		else
-			dp_bad(a, "gfn %llx: user space can pin tables",
-			       region->base);
+			kvm_dp_bad(a, "gfn %llx: user space can pin tables",
+				   region->base);
 	}
 	i_mmap_unlock_read(mapping);
 }
@@ -939,8 +557,7 @@ static int dp_audit_alloc(struct dp_audit *a)
 	int i, r;
 
 	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
-		region = srcu_dereference_check(dp->regions[i], &dp->kvm->srcu,
-						lockdep_is_held(&dp->lock));
+		region = kvm_dp_region(dp, i);
 		if (!region)
 			continue;
 		r = dp_audit_alloc_region(a, region);
@@ -974,71 +591,16 @@ static void dp_audit_m2p(struct dp_audit *a)
 
 	a->m2p = kvm_dp_m2p_entry(a->dp);
 	if (a->m2p & (_PAGE_RW | _PAGE_USER) || (a->m2p && !(a->m2p & _PAGE_NX)))
-		dp_bad(a, "M2P window %llx is not read-only data", a->m2p);
-	if (a->m2p && dp_audit_find(a, kvm_dp_entry_mfn(a->m2p), &f))
-		dp_bad_frame(a, &f, "table of the host", 1, 0);
-}
-
-/* Has it flushed since, or will it before it is in the guest again? */
-static bool dp_has_flushed(struct kvm_vcpu *vcpu, u64 stale)
-{
-	u64 exits = READ_ONCE(vcpu->arch.dp_exits);
-	bool inside, owes;
-	int tries;
-
-	for (tries = 0; tries < AUDIT_FLUSH_TRIES; tries++) {
-		/* What is read later was written earlier. */
-		inside = smp_load_acquire(&vcpu->mode) != OUTSIDE_GUEST_MODE;
-		owes = kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu);
-		/* It says that it flushes before it clears the request. */
-		smp_rmb();
-		/* Else it is at it: wait for how that ends. */
-		if (!owes && smp_load_acquire(&vcpu->arch.dp_flushing)) {
-			usleep_range(10, 100);
-			continue;
-		}
-		if (READ_ONCE(vcpu->arch.dp_flushed) > stale)
-			return true;
-		if (!owes)
-			return !exits && !READ_ONCE(vcpu->arch.dp_exits);
-		if (!inside)
-			return true;
-
-		/*
-		 * On its way in, it sees the request and turns round.  If it
-		 * comes out, it was in the guest without a flush.
-		 */
-		usleep_range(10, 100);
-		if (READ_ONCE(vcpu->arch.dp_exits) != exits)
-			return READ_ONCE(vcpu->arch.dp_flushed) > stale;
-	}
-	return false;
-}
-
-void kvm_dp_check_flushed(struct kvm_dp *dp, u64 stale, const char *why)
-{
-	struct kvm_vcpu *vcpu;
-	unsigned long i;
-
-	lockdep_assert_held(&dp->lock);
-
-	/* What comes after the first is of no interest, and may take long. */
-	if (dp->unflushed)
-		return;
-
-	kvm_for_each_vcpu(i, vcpu, dp->kvm) {
-		if (dp_has_flushed(vcpu, stale))
-			continue;
-		if (!dp->unflushed++)
-			dp->unflushed_why = why;
-	}
+		kvm_dp_bad(a, "M2P window %llx is not read-only data", a->m2p);
+	if (a->m2p && kvm_dp_audit_find(a, kvm_dp_entry_mfn(a->m2p), &f))
+		kvm_dp_bad_frame(a, &f, "table of the host", 1, 0);
 }
 
 static void dp_audit_flushes(struct dp_audit *a)
 {
 	if (a->dp->unflushed)
-		dp_bad(a, "%s, but %llu vCPUs have not flushed",
-		       a->dp->unflushed_why, a->dp->unflushed);
+		kvm_dp_bad(a, "%s, but %llu vCPUs have not flushed",
+			   a->dp->unflushed_why, a->dp->unflushed);
 }
 
 /* Slots may come meanwhile, but nothing refers to them under dp->lock. */
@@ -1058,7 +620,7 @@ static int dp_audit_locked(struct dp_audit *a)
 	dp_audit_finder(a, &a->dp->tables);
 	dp_audit_finder(a, &a->dp->targets);
 	dp_audit_m2p(a);
-	dp_audit_tables(a);
+	kvm_dp_audit_tables(a);
 	dp_audit_holds(a);
 	dp_audit_doomed(a);
 	dp_audit_hardware(a);
@@ -1086,15 +648,13 @@ static int dp_audit_vm(struct dp_audit *a)
 }
 
 /*
- * Keep vCPUs that do not run from running, and read their hardware state.  To
- * wait for the others would be to wait for the guest; of them, only what is
- * in memory is looked at.
+ * Keep vCPUs that do not run from running, so that their roots stay.  To wait
+ * for the others would be to wait for the guest.
  */
 static void dp_audit_stop_vcpus(struct dp_audit *a)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
-	u64 nested;
 
 	kvm_for_each_vcpu(i, vcpu, a->dp->kvm) {
 		if (i >= AUDIT_MAX_STOPPED || !mutex_trylock(&vcpu->mutex)) {
@@ -1102,18 +662,6 @@ static void dp_audit_stop_vcpus(struct dp_audit *a)
 			continue;
 		}
 		a->vcpus[i].stopped = true;
-		a->vcpus[i].pending =
-			kvm_test_request(KVM_REQ_LOAD_MMU_PGD, vcpu) ||
-			!VALID_PAGE(vcpu->arch.mmu->root.hpa);
-
-		nested = 0;
-		vcpu_load(vcpu);
-		kvm_dp_hw_state(vcpu, &a->vcpus[i].cr3, &nested);
-		vcpu_put(vcpu);
-
-		a->out->np_enabled |= nested;
-		if (nested)
-			dp_bad(a, "vCPU %lu: nested paging %llx", i, nested);
 	}
 }
 
@@ -1154,7 +702,7 @@ static int dp_audit_vcpus(struct dp_audit *a)
 
 /*
  * Called with no lock.  0, whatever was found; -EINVAL, -ENOMEM, -EINTR, or
- * -EHWPOISON if memory of the VM must not be read any more.
+ * -EIO if the VM is dead, as its memory may have failed.
  */
 int kvm_dp_audit(struct kvm_dp *dp, struct kvm_x86_dp_audit *audit)
 {

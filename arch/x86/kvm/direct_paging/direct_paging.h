@@ -35,7 +35,6 @@ static inline bool kvm_dp_ignores_event(struct kvm_vcpu *vcpu)
 static inline void kvm_dp_note_hw(struct kvm_vcpu *vcpu, unsigned long cr3,
 				  bool nested)
 {
-	vcpu->arch.dp_hw_cr3 = cr3;
 	vcpu->arch.dp_hw_other_root |=
 		cr3 != vcpu->arch.dp_root_mfn << PAGE_SHIFT;
 	vcpu->arch.dp_hw_nested |= nested;

@@ -57,8 +57,9 @@ struct kvm_dp_frame {
 	/*
 	 * Type, state, and references of that type: writable leaves and holds
 	 * of data; parent entries, roots and the pin of a table.  Changed
-	 * under dp->lock, but for the count of a pinned table of level 4 that
-	 * becomes or ceases to be a root: hence only by cmpxchg.
+	 * under dp->lock, but for the count of a valid table of level 4 that
+	 * becomes or ceases to be a root: that of a valid table only by
+	 * cmpxchg.
 	 */
 	u64 word;
 	/* Machine frame number, constant; references by read-only leaves. */
@@ -250,6 +251,15 @@ static inline u64 kvm_dp_entry_mfn(u64 entry)
 	return (entry & DP_ENTRY_ADDR) >> PAGE_SHIFT;
 }
 
+/* The slot's frames, or NULL.  Slots come and go, and leave holes. */
+static inline struct kvm_dp_region *kvm_dp_region(struct kvm_dp *dp,
+						  unsigned int i)
+{
+	return srcu_dereference_check(dp->regions[i], &dp->kvm->srcu,
+				      lockdep_is_held(&dp->lock) ||
+				      lockdep_is_held(&dp->kvm->slots_lock));
+}
+
 /* region.c: finding frames; what user space maps of them */
 static inline void kvm_dp_init_finder(struct kvm_dp_finder *finder,
 				      struct kvm_dp *dp)
@@ -376,16 +386,38 @@ int kvm_dp_update(struct kvm_dp *dp, u64 maddr, u64 entry, bool preserve_ad,
 		  struct kvm_dp_budget *budget);
 int kvm_dp_update_va(struct kvm_vcpu *vcpu, u64 va, u64 entry,
 		     struct kvm_dp_budget *budget);
-/* How many of a list are done at once; the others want kvm_dp_update(). */
-u32 kvm_dp_update_leaves(struct kvm_dp *dp,
-			 const struct kvm_dp_mmu_update *updates, u32 n,
-			 struct kvm_dp_budget *budget);
+void kvm_dp_put_entry(struct kvm_dp *dp, u64 entry, int level);
 int kvm_dp_drain(struct kvm_dp *dp, struct kvm_dp_budget *budget);
 void kvm_dp_doom_partial(struct kvm_dp *dp, const struct kvm_dp_ref *ref);
 int kvm_dp_get_root(struct kvm_dp *dp, u64 mfn);
 void kvm_dp_put_root(struct kvm_dp *dp, u64 mfn);
 int kvm_dp_clear_page(struct kvm_dp *dp, u64 mfn);
 int kvm_dp_copy_page(struct kvm_dp *dp, u64 to, u64 from);
+
+/* leaf.c: how many entries, from the first on, were done at once */
+u64 kvm_dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
+		      const struct kvm_dp_budget *budget);
+u64 kvm_dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
+		      const struct kvm_dp_budget *budget);
+u32 kvm_dp_update_leaves(struct kvm_dp *dp,
+			 const struct kvm_dp_mmu_update *updates, u32 n,
+			 struct kvm_dp_budget *budget);
+
+#define DP_ACCESSED_DIRTY	(_PAGE_ACCESSED | _PAGE_DIRTY)
+
+/* Hardware may set A and D at any time: no plain store, which would lose them. */
+static __always_inline u64 kvm_dp_write_entry(u64 *slot, u64 entry,
+					      bool preserve_ad)
+{
+	u64 old = READ_ONCE(*slot);
+
+	if (!preserve_ad)
+		return xchg(slot, entry);
+
+	while (!try_cmpxchg64(slot, &old, entry | (old & DP_ACCESSED_DIRTY)))
+		;
+	return old;
+}
 
 /*
  * root.c: lock-free where the new root is pinned and the old one keeps another
@@ -411,8 +443,10 @@ int kvm_dp_hold(struct kvm_dp *dp, const struct kvm_x86_dp_hold *hold);
 
 /* audit.c: shares nothing with table.c but the layout of what it checks */
 extern bool kvm_dp_audits;
-void kvm_dp_check_flushed(struct kvm_dp *dp, u64 stale, const char *why);
 int kvm_dp_audit(struct kvm_dp *dp, struct kvm_x86_dp_audit *audit);
+
+/* stale.c */
+void kvm_dp_check_flushed(struct kvm_dp *dp, u64 stale, const char *why);
 
 /*
  * Before what was stale at that generation gets another use: have all vCPUs

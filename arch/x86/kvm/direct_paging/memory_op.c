@@ -5,7 +5,6 @@
 #include <linux/bitfield.h>
 #include <linux/kvm_host.h>
 #include <linux/minmax.h>
-#include <linux/srcu.h>
 
 #include <xen/interface/xen.h>
 #include <xen/interface/memory.h>
@@ -29,12 +28,6 @@ struct dp_memory_map {
 	u64 buffer;
 };
 
-static struct kvm_dp_region *dp_region(struct kvm_dp *dp, unsigned int i)
-{
-	return srcu_dereference_check(dp->regions[i], &dp->kvm->srcu,
-				      lockdep_is_held(&dp->lock));
-}
-
 /* There is no more to be had than what there is: current is maximum. */
 static long dp_reservation(struct kvm_dp_call *call, u64 gva)
 {
@@ -52,7 +45,7 @@ static long dp_reservation(struct kvm_dp_call *call, u64 gva)
 
 	mutex_lock(&dp->lock);
 	for (i = 0; i < ARRAY_SIZE(dp->regions); i++) {
-		region = dp_region(dp, i);
+		region = kvm_dp_region(dp, i);
 		if (region)
 			pages += region->npages;
 	}
@@ -100,7 +93,7 @@ static u32 dp_read_map(struct kvm_dp *dp, struct boot_e820_entry *map)
 
 	mutex_lock(&dp->lock);
 	for (i = 0; i < ARRAY_SIZE(dp->regions); i++) {
-		region = dp_region(dp, i);
+		region = kvm_dp_region(dp, i);
 		if (region && region->can_be_table)
 			dp_insert_entry(map, n++, region);
 	}

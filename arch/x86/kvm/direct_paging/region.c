@@ -59,13 +59,6 @@ static struct kvm_dp_frame *dp_find_frame(struct kvm_dp_region *region, u64 mfn)
 	return kvm_dp_probe(region, mfn);
 }
 
-static struct kvm_dp_region *dp_region(struct kvm_dp *dp, unsigned int i)
-{
-	return srcu_dereference_check(dp->regions[i], &dp->kvm->srcu,
-				      lockdep_is_held(&dp->lock) ||
-				      lockdep_is_held(&dp->kvm->slots_lock));
-}
-
 static void dp_remember(struct kvm_dp_finder *finder,
 			const struct kvm_dp_ref *ref)
 {
@@ -97,7 +90,7 @@ bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 	}
 
 	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
-		ref->region = dp_region(finder->dp, i);
+		ref->region = kvm_dp_region(finder->dp, i);
 		if (!ref->region)
 			continue;
 		ref->frame = dp_find_frame(ref->region, mfn);
@@ -118,7 +111,7 @@ bool kvm_dp_find_gfn(struct kvm_dp *dp, gfn_t gfn, struct kvm_dp_ref *ref)
 	u64 index;
 
 	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
-		region = dp_region(dp, i);
+		region = kvm_dp_region(dp, i);
 		if (!region)
 			continue;
 		index = gfn - region->base;
@@ -204,7 +197,7 @@ static int dp_drain_frame(struct kvm_dp *dp, const struct kvm_dp_frame *frame)
 }
 
 /*
- * User space wants a frame that was a table.  Vcpus may still walk through it,
+ * User space wants a frame that was a table.  vCPUs may still walk through it,
  * and would follow whatever user space writes there.
  */
 static int dp_unseal(struct kvm_dp *dp, const struct kvm_dp_ref *ref)
@@ -525,7 +518,9 @@ void kvm_dp_pre_destroy_vm(struct kvm *kvm)
 	unsigned int i;
 
 	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
-		region = rcu_access_pointer(kvm->arch.dp->regions[i]);
+		/* The last user is the only one. */
+		region = rcu_dereference_protected(kvm->arch.dp->regions[i],
+						   true);
 		if (region)
 			dp_unwatch_region(region);
 	}
@@ -658,7 +653,7 @@ int kvm_arch_prepare_delete_memslot(struct kvm *kvm,
 		rcu_assign_pointer(dp->regions[i], NULL);
 		kvm_dp_init_finder(&dp->tables, dp);
 		kvm_dp_init_finder(&dp->targets, dp);
-		/* Vcpus may still know read-only translations of its frames. */
+		/* vCPUs may still know read-only translations of its frames. */
 		generation = dp->generation;
 		kvm_dp_flush(dp);
 		kvm_dp_assert_flushed(dp, generation, "slot is deleted");

@@ -21,8 +21,6 @@
 /* A table below must be validated first. */
 #define DP_CHILD		1
 
-#define DP_ACCESSED_DIRTY	(_PAGE_ACCESSED | _PAGE_DIRTY)
-
 /* Entries that differ only in these refer to the same thing. */
 #define DP_FLAGS		(DP_ACCESSED_DIRTY | _PAGE_USER | _PAGE_GLOBAL | \
 				 _PAGE_SOFTW1 | _PAGE_SOFTW2 | _PAGE_SOFTW3 | \
@@ -213,7 +211,7 @@ static int dp_get_entry(struct kvm_dp *dp, u64 entry, int level, u64 flags,
 	return kvm_dp_get_readable(child);
 }
 
-static void dp_put_entry(struct kvm_dp *dp, u64 entry, int level)
+void kvm_dp_put_entry(struct kvm_dp *dp, u64 entry, int level)
 {
 	bool writable = entry & _PAGE_RW;
 	struct kvm_dp_ref ref;
@@ -331,96 +329,6 @@ static u64 dp_skip_zeros_back(const u64 *table, u64 i)
 	return i;
 }
 
-/* Memory, in a table of level 1, with nothing special about it. */
-static bool dp_is_plain_leaf(u64 entry)
-{
-	return (entry & (~DP_ENTRY_MAY | _PAGE_PRESENT)) == _PAGE_PRESENT;
-}
-
-static bool dp_is_plain_writable(u64 entry)
-{
-	return (entry & (~DP_ENTRY_MAY | _PAGE_PRESENT | _PAGE_RW)) ==
-	       (_PAGE_PRESENT | _PAGE_RW);
-}
-
-/* How far the remembered run of frames goes, from @mfn on, and down from it. */
-static u64 dp_run(const struct kvm_dp_finder *finder, u64 mfn)
-{
-	u64 i = mfn - finder->mfn;
-
-	return i < finder->n ? finder->n - i : 1;
-}
-
-static u64 dp_run_back(const struct kvm_dp_finder *finder, u64 mfn)
-{
-	u64 i = mfn - finder->mfn;
-
-	return i < finder->n ? i + 1 : 1;
-}
-
-/*
- * Take the references of writable leaves of frames that have such references
- * already, which is what most tables are full of.  Neighbours that go on with
- * the next frame and the same flags need no check of their own.  Returns how
- * many entries from @first on were such.
- */
-static u64 dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
-			 const struct kvm_dp_budget *budget)
-{
-	u64 end = first + clamp_t(s64, budget->entries, 1, PTRS_PER_PTE - first);
-	struct kvm_dp_frame *frame;
-	u64 i = first;
-	u64 entry, stop;
-
-	while (i < end) {
-		entry = READ_ONCE(table[i]);
-		if (!dp_is_plain_writable(entry))
-			break;
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
-		if (!frame)
-			break;
-
-		stop = min(end, i + dp_run(&dp->targets,
-					   kvm_dp_entry_mfn(entry)));
-		do {
-			if (!kvm_dp_try_get_writable(frame))
-				return i - first;
-			entry += PAGE_SIZE;
-			frame++;
-		} while (++i < stop && READ_ONCE(table[i]) == entry);
-	}
-	return i - first;
-}
-
-/* The same from the end, to drop references: how many of @first entries. */
-static u64 dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
-			 const struct kvm_dp_budget *budget)
-{
-	u64 end = first - clamp_t(s64, budget->entries, 0, first);
-	struct kvm_dp_frame *frame;
-	u64 i = first;
-	u64 entry, stop;
-
-	while (i > end) {
-		entry = READ_ONCE(table[i - 1]);
-		if (!dp_is_plain_writable(entry))
-			break;
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
-		if (!frame)
-			break;
-
-		stop = i - min(i - end, dp_run_back(&dp->targets,
-						    kvm_dp_entry_mfn(entry)));
-		do {
-			if (!kvm_dp_try_put_writable(frame))
-				return first - i;
-			entry -= PAGE_SIZE;
-			frame--;
-		} while (--i > stop && READ_ONCE(table[i - 1]) == entry);
-	}
-	return first - i;
-}
-
 /*
  * Validate entries from the cursor on, at least one: it may be that of a table
  * below that has just become valid, and has no other reference.  0: so is this
@@ -457,7 +365,7 @@ static int dp_validate_table(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 		}
 		n = 0;
 		if (level == DP_L1 && !(word & DP_CONVERT))
-			n = dp_get_leaves(dp, table, i, budget);
+			n = kvm_dp_get_leaves(dp, table, i, budget);
 		if (!n) {
 			r = dp_validate_entry(dp, &table[i], word, child,
 					      budget);
@@ -544,7 +452,7 @@ static bool dp_take_apart(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 		i = dp_skip_zeros_back(table, i);
 		if (!i)
 			break;
-		n = level == DP_L1 ? dp_put_leaves(dp, table, i, budget) : 0;
+		n = level == DP_L1 ? kvm_dp_put_leaves(dp, table, i, budget) : 0;
 		if (n) {
 			budget->entries -= n;
 			i -= n;
@@ -553,7 +461,7 @@ static bool dp_take_apart(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 		entry = READ_ONCE(table[--i]);
 		if (dp_is_host_slot(level, i))
 			continue;
-		dp_put_entry(dp, entry, level);
+		kvm_dp_put_entry(dp, entry, level);
 		budget->entries -= dp_is_large(entry, level) ?
 				   dp_large_blocks(level) : 1;
 	}
@@ -702,19 +610,6 @@ static int dp_store(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	return 0;
 }
 
-/* Hardware may set A and D at any time, so they are never lost by a plain store. */
-static u64 dp_write_entry(u64 *slot, u64 entry, bool preserve_ad)
-{
-	u64 old = READ_ONCE(*slot);
-
-	if (!preserve_ad)
-		return xchg(slot, entry);
-
-	while (!try_cmpxchg64(slot, &old, entry | (old & DP_ACCESSED_DIRTY)))
-		;
-	return old;
-}
-
 /* Neither frame nor rights change: what both entries refer to is the same. */
 static bool dp_is_same(u64 old, u64 new)
 {
@@ -732,7 +627,7 @@ static int dp_update_entry(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	if (dp_is_same(READ_ONCE(*slot), entry)) {
 		r = kvm_dp_check_entry(entry, level, &kvm_dp_entry_env);
 		if (!r)
-			dp_write_entry(slot, entry, preserve_ad);
+			kvm_dp_write_entry(slot, entry, preserve_ad);
 		return dp_note_refusal(dp, mfn, entry, level, r);
 	}
 
@@ -746,7 +641,7 @@ static int dp_update_entry(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	if (r)
 		return r;
 
-	dp_put_entry(dp, dp_write_entry(slot, entry, preserve_ad), level);
+	kvm_dp_put_entry(dp, kvm_dp_write_entry(slot, entry, preserve_ad), level);
 	return 0;
 }
 
@@ -782,101 +677,6 @@ int kvm_dp_update(struct kvm_dp *dp, u64 maddr, u64 entry, bool preserve_ad,
 	 * the call is continued, the frame is looked at again.
 	 */
 	return dp_update_entry(dp, &ref, slot, entry, preserve_ad, budget);
-}
-
-static void dp_put_leaf(struct kvm_dp *dp, u64 entry)
-{
-	struct kvm_dp_frame *frame;
-
-	if (!(entry & _PAGE_PRESENT))
-		return;
-	if (entry & _PAGE_RW) {
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
-		if (frame && kvm_dp_try_put_writable(frame))
-			return;
-	}
-	dp_put_entry(dp, entry, DP_L1);
-}
-
-/* Nothing is done if it is not 0. */
-static noinline int dp_get_rare_leaf(struct kvm_dp *dp, u64 entry)
-{
-	struct kvm_dp_ref ref;
-
-	if (!kvm_dp_find(&dp->targets, kvm_dp_entry_mfn(entry), &ref))
-		return -EPERM;
-
-	return entry & _PAGE_RW ? kvm_dp_get_writable(dp, &ref) :
-				  kvm_dp_get_readable(&ref);
-}
-
-static __always_inline bool dp_get_leaf(struct kvm_dp *dp, u64 entry)
-{
-	struct kvm_dp_frame *frame;
-
-	if (!entry)
-		return true;
-	if (!dp_is_plain_leaf(entry))
-		return false;
-	if (entry & _PAGE_RW) {
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
-		if (frame && kvm_dp_try_get_writable(frame))
-			return true;
-	}
-	return !dp_get_rare_leaf(dp, entry);
-}
-
-/* A valid table of level 1, which stays one as long as the lock is held. */
-static u64 *dp_find_l1(struct kvm_dp *dp, u64 mfn)
-{
-	struct kvm_dp_ref ref;
-
-	if (!kvm_dp_find(&dp->tables, mfn, &ref) ||
-	    !kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), DP_L1))
-		return NULL;
-
-	return kvm_dp_table(ref.frame);
-}
-
-/*
- * Updates of valid tables of level 1 as kvm_dp_update() does them, without what
- * they cannot need.  It says what is wrong with those that are left to it.
- */
-u32 kvm_dp_update_leaves(struct kvm_dp *dp,
-			 const struct kvm_dp_mmu_update *updates, u32 n,
-			 struct kvm_dp_budget *budget)
-{
-	u64 ptr, val, old, mfn = 0, *slot, *table = NULL;
-	u32 i;
-
-	lockdep_assert_held(&dp->lock);
-
-	if (dp->doomed_mfn || READ_ONCE(dp->kvm->vm_dead))
-		return 0;
-
-	n = clamp_t(int, budget->entries, 0, n);
-	for (i = 0; i < n; i++) {
-		ptr = updates[i].ptr;
-		val = updates[i].val;
-		if (!table || ptr >> PAGE_SHIFT != mfn) {
-			mfn = ptr >> PAGE_SHIFT;
-			table = dp_find_l1(dp, mfn);
-			if (!table)
-				break;
-		}
-		if (ptr % sizeof(u64) & ~KVM_DP_PT_UPDATE_PRESERVE_AD ||
-		    !dp_get_leaf(dp, val))
-			break;
-
-		slot = &table[offset_in_page(ptr) / sizeof(u64)];
-		if (ptr & KVM_DP_PT_UPDATE_PRESERVE_AD)
-			old = dp_write_entry(slot, val, true);
-		else
-			old = xchg(slot, val);
-		dp_put_leaf(dp, old);
-	}
-	budget->entries -= i;
-	return i;
 }
 
 int kvm_dp_update_va(struct kvm_vcpu *vcpu, u64 va, u64 entry,

@@ -13,7 +13,6 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "audit.h"
 #include "dp.h"
 #include "kvm_cache_regs.h"
 #include "mmu.h"
@@ -112,21 +111,6 @@ hpa_t kvm_dp_root(struct kvm_vcpu *vcpu)
 	u64 mfn = READ_ONCE(vcpu->arch.dp_root_mfn);
 
 	return mfn ? mfn << PAGE_SHIFT : kvm_mmu_get_dummy_root();
-}
-
-/*
- * The hardware's CR3 was compared with the root at each exit, as the root may
- * have changed since the last one.
- */
-void kvm_dp_hw_state(struct kvm_vcpu *vcpu, u64 *cr3, u64 *nested)
-{
-	*cr3 = kvm_dp_root(vcpu);
-	*nested = vcpu->arch.dp_hw_nested | vcpu->arch.dp_hw_other_root << 1;
-}
-
-u64 __kvm_dp_generation(struct kvm *kvm)
-{
-	return READ_ONCE(kvm->arch.dp->generation);
 }
 
 /*

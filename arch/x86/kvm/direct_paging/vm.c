@@ -20,6 +20,8 @@ MODULE_PARM_DESC(direct_paging,
 
 bool __read_mostly kvm_dp_audits;
 module_param_named(direct_paging_audit, kvm_dp_audits, bool, 0644);
+MODULE_PARM_DESC(direct_paging_audit,
+		 "Let VMMs ask for an audit of their VMs with direct paging, and check each reuse of a frame; for debugging, slow");
 
 /* With memory encryption, a bit of each entry would be the host's. */
 bool kvm_dp_supported(void)

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Direct paging: short cuts for entries of level 1.
+ *
+ * Nearly all entries map a page writable that is mapped writable elsewhere too,
+ * if only in the guest's own map of its memory.  These need neither a look at
+ * the frame's type, beyond that it is data, nor at what was stale.  All others
+ * are left to table.c, which also says what is wrong with them.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "dp.h"
+
+/* Memory, in a table of level 1, with nothing special about it. */
+static bool dp_is_plain_leaf(u64 entry)
+{
+	return (entry & (~DP_ENTRY_MAY | _PAGE_PRESENT)) == _PAGE_PRESENT;
+}
+
+static bool dp_is_plain_writable(u64 entry)
+{
+	return (entry & (~DP_ENTRY_MAY | _PAGE_PRESENT | _PAGE_RW)) ==
+	       (_PAGE_PRESENT | _PAGE_RW);
+}
+
+/* How far the remembered run of frames goes, from @mfn on, and down from it. */
+static u64 dp_run(const struct kvm_dp_finder *finder, u64 mfn)
+{
+	u64 i = mfn - finder->mfn;
+
+	return i < finder->n ? finder->n - i : 1;
+}
+
+static u64 dp_run_back(const struct kvm_dp_finder *finder, u64 mfn)
+{
+	u64 i = mfn - finder->mfn;
+
+	return i < finder->n ? i + 1 : 1;
+}
+
+/*
+ * Take the references of writable leaves of frames that have such references
+ * already, which is what most tables are full of.  Neighbours that go on with
+ * the next frame and the same flags need no check of their own.  Returns how
+ * many entries from @first on were such.
+ */
+u64 kvm_dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
+		      const struct kvm_dp_budget *budget)
+{
+	u64 end = first + clamp_t(s64, budget->entries, 1, PTRS_PER_PTE - first);
+	struct kvm_dp_frame *frame;
+	u64 i = first;
+	u64 entry, stop;
+
+	while (i < end) {
+		entry = READ_ONCE(table[i]);
+		if (!dp_is_plain_writable(entry))
+			break;
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (!frame)
+			break;
+
+		stop = min(end, i + dp_run(&dp->targets,
+					   kvm_dp_entry_mfn(entry)));
+		do {
+			if (!kvm_dp_try_get_writable(frame))
+				return i - first;
+			entry += PAGE_SIZE;
+			frame++;
+		} while (++i < stop && READ_ONCE(table[i]) == entry);
+	}
+	return i - first;
+}
+
+/* The same from the end, to drop references: how many of @first entries. */
+u64 kvm_dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
+		      const struct kvm_dp_budget *budget)
+{
+	u64 end = first - clamp_t(s64, budget->entries, 0, first);
+	struct kvm_dp_frame *frame;
+	u64 i = first;
+	u64 entry, stop;
+
+	while (i > end) {
+		entry = READ_ONCE(table[i - 1]);
+		if (!dp_is_plain_writable(entry))
+			break;
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (!frame)
+			break;
+
+		stop = i - min(i - end, dp_run_back(&dp->targets,
+						    kvm_dp_entry_mfn(entry)));
+		do {
+			if (!kvm_dp_try_put_writable(frame))
+				return first - i;
+			entry -= PAGE_SIZE;
+			frame--;
+		} while (--i > stop && READ_ONCE(table[i - 1]) == entry);
+	}
+	return first - i;
+}
+
+static void dp_put_leaf(struct kvm_dp *dp, u64 entry)
+{
+	struct kvm_dp_frame *frame;
+
+	if (!(entry & _PAGE_PRESENT))
+		return;
+	if (entry & _PAGE_RW) {
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (frame && kvm_dp_try_put_writable(frame))
+			return;
+	}
+	kvm_dp_put_entry(dp, entry, DP_L1);
+}
+
+/* Nothing is done if it is not 0. */
+static noinline int dp_get_rare_leaf(struct kvm_dp *dp, u64 entry)
+{
+	struct kvm_dp_ref ref;
+
+	if (!kvm_dp_find(&dp->targets, kvm_dp_entry_mfn(entry), &ref))
+		return -EPERM;
+
+	return entry & _PAGE_RW ? kvm_dp_get_writable(dp, &ref) :
+				  kvm_dp_get_readable(&ref);
+}
+
+static __always_inline bool dp_get_leaf(struct kvm_dp *dp, u64 entry)
+{
+	struct kvm_dp_frame *frame;
+
+	if (!entry)
+		return true;
+	if (!dp_is_plain_leaf(entry))
+		return false;
+	if (entry & _PAGE_RW) {
+		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		if (frame && kvm_dp_try_get_writable(frame))
+			return true;
+	}
+	return !dp_get_rare_leaf(dp, entry);
+}
+
+/* A valid table of level 1, which stays one as long as the lock is held. */
+static u64 *dp_find_l1(struct kvm_dp *dp, u64 mfn)
+{
+	struct kvm_dp_ref ref;
+
+	if (!kvm_dp_find(&dp->tables, mfn, &ref) ||
+	    !kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), DP_L1))
+		return NULL;
+
+	return kvm_dp_table(ref.frame);
+}
+
+/*
+ * Updates of valid tables of level 1 as kvm_dp_update() does them, without what
+ * they cannot need.  It says what is wrong with those that are left to it.
+ */
+u32 kvm_dp_update_leaves(struct kvm_dp *dp,
+			 const struct kvm_dp_mmu_update *updates, u32 n,
+			 struct kvm_dp_budget *budget)
+{
+	u64 ptr, val, old, mfn = 0, *slot, *table = NULL;
+	u32 i;
+
+	lockdep_assert_held(&dp->lock);
+
+	if (dp->doomed_mfn || READ_ONCE(dp->kvm->vm_dead))
+		return 0;
+
+	n = clamp_t(int, budget->entries, 0, n);
+	for (i = 0; i < n; i++) {
+		ptr = updates[i].ptr;
+		val = updates[i].val;
+		if (!table || ptr >> PAGE_SHIFT != mfn) {
+			mfn = ptr >> PAGE_SHIFT;
+			table = dp_find_l1(dp, mfn);
+			if (!table)
+				break;
+		}
+		if (ptr % sizeof(u64) & ~KVM_DP_PT_UPDATE_PRESERVE_AD ||
+		    !dp_get_leaf(dp, val))
+			break;
+
+		slot = &table[offset_in_page(ptr) / sizeof(u64)];
+		old = kvm_dp_write_entry(slot, val,
+					 ptr & KVM_DP_PT_UPDATE_PRESERVE_AD);
+		dp_put_leaf(dp, old);
+	}
+	budget->entries -= i;
+	return i;
+}
