@@ -44,7 +44,7 @@ DP_TEST(frames_of_others)
 	/* Behind each run of the VM's frames, and before it. */
 	for (gfn = DP_POOL_GFN; gfn < DP_MAX_GFN; gfn++) {
 		for (mfn = dp_p2m[gfn] - 1; mfn <= dp_p2m[gfn] + 1; mfn += 2) {
-			if (dp_gfn(mfn))
+			if (dp_is_own(mfn))
 				continue;
 			refuse_frame(maddr, mfn);
 			n++;
@@ -52,7 +52,7 @@ DP_TEST(frames_of_others)
 	}
 	/* The host's whole memory, as far as there is time. */
 	for (mfn = 1; mfn < BIT_ULL(19); mfn += 397) {
-		if (dp_gfn(mfn) || mfn == dp_p2m[0])
+		if (dp_is_own(mfn))
 			continue;
 		refuse_frame(maddr, mfn);
 		n++;
@@ -69,7 +69,7 @@ static unsigned int look_around(u64 mfn)
 	unsigned int n = 0;
 
 	for (mfn &= ~511ULL; mfn < end; mfn++) {
-		if (dp_gfn(mfn) || mfn == dp_p2m[0])
+		if (dp_is_own(mfn))
 			continue;
 		GUEST_ASSERT_EQ(READ_ONCE(dp_m2p[mfn]), ~0ULL);
 		n++;

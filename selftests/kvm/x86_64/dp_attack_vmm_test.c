@@ -393,7 +393,7 @@ static bool is_own(u64 gfn, unsigned int level)
 		if (level == 4 && i >= KVM_DP_M2P_SLOT &&
 		    i < KVM_DP_M2P_SLOT + KVM_DP_HOST_SLOTS)
 			continue;
-		if (entry & DP_P && !dp_gfn(PTE_GET_PFN(entry)))
+		if (entry & DP_P && !dp_is_own(PTE_GET_PFN(entry)))
 			return false;
 	}
 	return true;

@@ -188,7 +188,7 @@ LARGE_TEST(large_refused)
 	if (gib != block_maddr())
 		GUEST_ASSERT_EQ(dp_set(l3, block_maddr() | LARGE), -EINVAL);
 	GUEST_ASSERT_EQ(dp_set(l3, gib | LARGE),
-			dp_gfn(gib >> PAGE_SHIFT) ? -EINVAL : -EPERM);
+			dp_is_own(gib >> PAGE_SHIFT) ? -EINVAL : -EPERM);
 	GUEST_ASSERT_EQ(dp_set(l3, gib | BIT_ULL(12) | LARGE), -EINVAL);
 	GUEST_ASSERT_EQ(dp_set(l4, gib | LARGE), -EINVAL);
 	GUEST_ASSERT_EQ(dp_set(l4, block_maddr() | LARGE), -EINVAL);

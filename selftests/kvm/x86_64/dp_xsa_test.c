@@ -179,7 +179,7 @@ static void expect_own_block(u64 maddr)
 	u64 mfn = maddr >> PAGE_SHIFT, i;
 
 	for (i = 0; i < 512; i++)
-		GUEST_ASSERT(dp_gfn(mfn + i) || mfn + i == dp_p2m[0]);
+		GUEST_ASSERT(dp_is_own(mfn + i));
 }
 
 /* 148: a superpage over any memory, by an entry that was but a link. */

@@ -216,6 +216,7 @@ static inline u64 dp_maddr(u64 gfn)
 }
 
 /* 0 if the frame is not the VM's. */
+bool dp_is_own(u64 mfn);
 u64 dp_gfn(u64 mfn);
 
 static inline u64 *dp_entry_ptr(u64 maddr)

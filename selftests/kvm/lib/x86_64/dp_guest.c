@@ -39,6 +39,11 @@ static unsigned int m2p_index(u64 mfn)
 	return i;
 }
 
+bool dp_is_own(u64 mfn)
+{
+	return m2p_hash[m2p_index(mfn)];
+}
+
 u64 dp_gfn(u64 mfn)
 {
 	u32 gfn = m2p_hash[m2p_index(mfn)];
