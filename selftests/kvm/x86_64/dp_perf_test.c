@@ -900,10 +900,12 @@ static void measure_direct(void)
 	struct dp_vm dp;
 
 	dp_require();
+	dp_turn_auditor(false);
 	dp_vm_create(&dp, guest_perf, 1);
 	dp_vm_start(&dp);
 	measure_vcpu(dp.vcpus[0]);
 	/* That nested paging was off, too. */
+	dp_turn_auditor(true);
 	dp_audit(&dp);
 	dp_vm_free(&dp);
 }

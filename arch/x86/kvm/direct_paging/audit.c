@@ -122,7 +122,6 @@ bool kvm_dp_audit_find(struct dp_audit *a, u64 mfn, struct dp_audit_frame *f)
 /* Frame numbers are unique, and the validator finds what is there. */
 static void dp_audit_index(struct dp_audit *a)
 {
-	struct kvm_dp_finder finder;
 	struct dp_audit_frame f = {}, other;
 	struct kvm_dp_ref ref;
 	u64 mfn;
@@ -140,8 +139,7 @@ static void dp_audit_index(struct dp_audit *a)
 			slot = dp_audit_next_slot(a, slot);
 		a->index[slot] = f.r->first + f.i + 1;
 
-		kvm_dp_init_finder(&finder, a->dp);
-		if (!kvm_dp_find(&finder, mfn, &ref) ||
+		if (!kvm_dp_find_unlocked(a->dp, mfn, &ref) ||
 		    ref.frame != dp_audit_frame(&f))
 			kvm_dp_bad_frame(a, &f, "found by mfn", 0, 1);
 	}
@@ -181,21 +179,24 @@ static void dp_audit_align(struct dp_audit *a)
 static void dp_audit_finder(struct dp_audit *a,
 			    const struct kvm_dp_finder *finder)
 {
+	const struct kvm_dp_run *run;
 	struct dp_audit_frame f;
-	u64 i;
+	unsigned int n;
+	u64 i, mfn;
 
-	for (i = 0; i < min_t(u64, finder->n, AUDIT_ENTRIES); i++) {
-		if (kvm_dp_audit_find(a, finder->mfn + i, &f) &&
-		    f.r->region == finder->region &&
-		    dp_audit_frame(&f) == finder->frames + i)
-			continue;
-		kvm_dp_bad(a, "mfn %llx: remembered at a wrong place",
-			   finder->mfn + i);
-		return;
+	for (n = 0; n < DP_RUNS; n++) {
+		run = &finder->runs[n];
+		mfn = (run->nr - 1) * AUDIT_ENTRIES;
+		for (i = 0; run->nr && i < AUDIT_ENTRIES; i++) {
+			if (kvm_dp_audit_find(a, mfn + i, &f) &&
+			    f.r->region == run->region &&
+			    dp_audit_frame(&f) == run->frames + i)
+				continue;
+			kvm_dp_bad(a, "mfn %llx: remembered at a wrong place",
+				   mfn + i);
+			return;
+		}
 	}
-	if (finder->n > AUDIT_ENTRIES)
-		kvm_dp_bad(a, "mfn %llx: run of %llu frames remembered",
-			   finder->mfn, finder->n);
 }
 
 static void dp_audit_held(struct dp_audit *a, const struct kvm_dp_held *held)

@@ -125,17 +125,21 @@ struct kvm_dp_ref {
 };
 
 /*
- * Finds frames, and remembers the last run of contiguous ones, as neighbours
- * in a page table are neighbours in memory more often than not.
+ * Finds frames, and remembers where blocks are that are contiguous in machine
+ * memory: by their number, so that there is nothing to search.
  */
+#define DP_RUNS			32
+
+struct kvm_dp_run {
+	u64 nr;			/* of the block in machine memory, plus one */
+	struct kvm_dp_frame *frames;
+	struct kvm_dp_region *region;
+};
+
 struct kvm_dp_finder {
 	struct kvm_dp *dp;
-	struct kvm_dp_region *region;
-	struct kvm_dp_frame *frames;
-	u64 mfn;
-	u64 n;
-	/* The block of the last frame that was not in the run. */
-	u64 missed;
+	struct kvm_dp_region *region;	/* of the last frame */
+	struct kvm_dp_run runs[DP_RUNS];
 };
 
 struct kvm_dp {
@@ -264,27 +268,45 @@ static inline struct kvm_dp_region *kvm_dp_region(struct kvm_dp *dp,
 static inline void kvm_dp_init_finder(struct kvm_dp_finder *finder,
 				      struct kvm_dp *dp)
 {
-	*finder = (struct kvm_dp_finder){ .dp = dp };
+	finder->dp = dp;
+	WRITE_ONCE(finder->region, NULL);
+	memset(finder->runs, 0, sizeof(finder->runs));
 }
 
 bool kvm_dp_has_failed(struct kvm_dp *dp, const struct kvm_dp_frame *frame);
 bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 		   struct kvm_dp_ref *ref);
+bool __kvm_dp_find_unlocked(struct kvm_dp *dp, u64 mfn, struct kvm_dp_ref *ref);
 bool kvm_dp_find_gfn(struct kvm_dp *dp, gfn_t gfn, struct kvm_dp_ref *ref);
 struct kvm_dp_block *kvm_dp_block(const struct kvm_dp_ref *ref);
 bool kvm_dp_seal(struct kvm_dp *dp, const struct kvm_dp_ref *ref);
 
+static __always_inline struct kvm_dp_run *
+kvm_dp_run(struct kvm_dp_finder *finder, u64 mfn)
+{
+	return &finder->runs[mfn / PTRS_PER_PTE % DP_RUNS];
+}
+
+static __always_inline bool kvm_dp_is_in_run(const struct kvm_dp_run *run,
+					     u64 mfn)
+{
+	return run->nr == mfn / PTRS_PER_PTE + 1;
+}
+
+/*
+ * The guest chose mfn: a CPU that guesses that it is in the run reads one of
+ * the 512 frames of the run all the same.
+ */
 static __always_inline bool kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 					struct kvm_dp_ref *ref)
 {
-	u64 i = mfn - finder->mfn;
+	const struct kvm_dp_run *run = kvm_dp_run(finder, mfn);
 
-	if (i >= finder->n)
+	if (!kvm_dp_is_in_run(run, mfn))
 		return __kvm_dp_find(finder, mfn, ref);
 
-	/* The guest chose mfn; do not let the CPU read beyond the run. */
-	ref->region = finder->region;
-	ref->frame = finder->frames + array_index_nospec(i, finder->n);
+	ref->region = run->region;
+	ref->frame = run->frames + mfn % PTRS_PER_PTE;
 	return true;
 }
 
@@ -310,26 +332,33 @@ kvm_dp_probe(const struct kvm_dp_region *region, u64 mfn)
 	return NULL;
 }
 
-/*
- * As kvm_dp_find(), for loops over many entries, where frames may be scattered:
- * a run is worth remembering if two in a row miss the one that is known.
- */
+/* As kvm_dp_find(), where nobody asks for the region. */
 static __always_inline struct kvm_dp_frame *
-kvm_dp_find_next(struct kvm_dp_finder *finder, u64 mfn)
+kvm_dp_find_frame(struct kvm_dp_finder *finder, u64 mfn)
 {
-	u64 i = mfn - finder->mfn, block = mfn / PTRS_PER_PTE;
+	const struct kvm_dp_run *run = kvm_dp_run(finder, mfn);
 	struct kvm_dp_ref ref;
 
-	if (i < finder->n)
-		return finder->frames + array_index_nospec(i, finder->n);
+	if (likely(kvm_dp_is_in_run(run, mfn)))
+		return run->frames + mfn % PTRS_PER_PTE;
 
-	if (finder->region && finder->missed != block) {
-		finder->missed = block;
-		ref.frame = kvm_dp_probe(finder->region, mfn);
-		if (ref.frame)
-			return ref.frame;
-	}
 	return __kvm_dp_find(finder, mfn, &ref) ? ref.frame : NULL;
+}
+
+/*
+ * Without dp->lock, where runs may change at any time.  A region that is gone
+ * is out of the finder before kvm->srcu is waited for.
+ */
+static __always_inline bool kvm_dp_find_unlocked(struct kvm_dp *dp, u64 mfn,
+						 struct kvm_dp_ref *ref)
+{
+	ref->region = READ_ONCE(dp->tables.region);
+	if (likely(ref->region)) {
+		ref->frame = kvm_dp_probe(ref->region, mfn);
+		if (likely(ref->frame))
+			return true;
+	}
+	return __kvm_dp_find_unlocked(dp, mfn, ref);
 }
 
 /*

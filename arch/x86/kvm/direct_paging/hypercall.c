@@ -120,15 +120,13 @@ int kvm_dp_leave(struct kvm_dp_call *call, int r)
 
 static int dp_machphys_update(struct kvm_dp_call *call, u64 mfn, u64 pfn)
 {
-	struct kvm_dp_finder finder;
-	struct kvm_dp_ref ref = {};
+	struct kvm_dp_frame *frame = kvm_dp_find_frame(&call->dp->targets, mfn);
 
-	kvm_dp_init_finder(&finder, call->dp);
-	if (!kvm_dp_find(&finder, mfn, &ref))
+	if (!frame)
 		return -EINVAL;
 
 	/* Not the guest's number, which a CPU may use ahead of the check. */
-	kvm_dp_m2p_set(call->dp, kvm_dp_mfn(ref.frame), pfn);
+	kvm_dp_m2p_set(call->dp, kvm_dp_mfn(frame), pfn);
 	kvm_dp_charge(call, 1);
 	return 0;
 }

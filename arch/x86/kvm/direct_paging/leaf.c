@@ -11,6 +11,9 @@
 
 #include "dp.h"
 
+/* What of an entry says where in its block the frame is. */
+#define DP_IN_BLOCK		GENMASK_ULL(20, 12)
+
 /* Memory, in a table of level 1, with nothing special about it. */
 static bool dp_is_plain_leaf(u64 entry)
 {
@@ -23,19 +26,18 @@ static bool dp_is_plain_writable(u64 entry)
 	       (_PAGE_PRESENT | _PAGE_RW);
 }
 
-/* How far the remembered run of frames goes, from @mfn on, and down from it. */
-static u64 dp_run(const struct kvm_dp_finder *finder, u64 mfn)
+/* @in_run: it is known where its whole block is. */
+static __always_inline struct kvm_dp_frame *
+dp_find_leaf(struct kvm_dp *dp, u64 entry, bool *in_run)
 {
-	u64 i = mfn - finder->mfn;
+	u64 mfn = kvm_dp_entry_mfn(entry);
+	const struct kvm_dp_run *run = kvm_dp_run(&dp->targets, mfn);
 
-	return i < finder->n ? finder->n - i : 1;
-}
+	*in_run = kvm_dp_is_in_run(run, mfn);
+	if (likely(*in_run))
+		return run->frames + mfn % PTRS_PER_PTE;
 
-static u64 dp_run_back(const struct kvm_dp_finder *finder, u64 mfn)
-{
-	u64 i = mfn - finder->mfn;
-
-	return i < finder->n ? i + 1 : 1;
+	return kvm_dp_find_frame(&dp->targets, mfn);
 }
 
 /*
@@ -51,23 +53,24 @@ u64 kvm_dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 	struct kvm_dp_frame *frame;
 	u64 i = first;
 	u64 entry, stop;
+	bool in_run;
 
 	while (i < end) {
 		entry = READ_ONCE(table[i]);
 		if (!dp_is_plain_writable(entry))
 			break;
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
-		if (!frame)
+		frame = dp_find_leaf(dp, entry, &in_run);
+		if (unlikely(!frame))
 			break;
 
-		stop = min(end, i + dp_run(&dp->targets,
-					   kvm_dp_entry_mfn(entry)));
+		stop = likely(in_run) ? end : i + 1;
 		do {
 			if (!kvm_dp_try_get_writable(frame))
 				return i - first;
 			entry += PAGE_SIZE;
 			frame++;
-		} while (++i < stop && READ_ONCE(table[i]) == entry);
+		} while (++i < stop && READ_ONCE(table[i]) == entry &&
+			 entry & DP_IN_BLOCK);
 	}
 	return i - first;
 }
@@ -80,23 +83,24 @@ u64 kvm_dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 	struct kvm_dp_frame *frame;
 	u64 i = first;
 	u64 entry, stop;
+	bool in_run;
 
 	while (i > end) {
 		entry = READ_ONCE(table[i - 1]);
 		if (!dp_is_plain_writable(entry))
 			break;
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
-		if (!frame)
+		frame = dp_find_leaf(dp, entry, &in_run);
+		if (unlikely(!frame))
 			break;
 
-		stop = i - min(i - end, dp_run_back(&dp->targets,
-						    kvm_dp_entry_mfn(entry)));
+		stop = likely(in_run) ? end : i - 1;
 		do {
 			if (!kvm_dp_try_put_writable(frame))
 				return first - i;
 			entry -= PAGE_SIZE;
 			frame--;
-		} while (--i > stop && READ_ONCE(table[i - 1]) == entry);
+		} while (--i > stop && READ_ONCE(table[i - 1]) == entry &&
+			 (entry + PAGE_SIZE) & DP_IN_BLOCK);
 	}
 	return first - i;
 }
@@ -108,7 +112,7 @@ static void dp_put_leaf(struct kvm_dp *dp, u64 entry)
 	if (!(entry & _PAGE_PRESENT))
 		return;
 	if (entry & _PAGE_RW) {
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		frame = kvm_dp_find_frame(&dp->targets, kvm_dp_entry_mfn(entry));
 		if (frame && kvm_dp_try_put_writable(frame))
 			return;
 	}
@@ -136,7 +140,7 @@ static __always_inline bool dp_get_leaf(struct kvm_dp *dp, u64 entry)
 	if (!dp_is_plain_leaf(entry))
 		return false;
 	if (entry & _PAGE_RW) {
-		frame = kvm_dp_find_next(&dp->targets, kvm_dp_entry_mfn(entry));
+		frame = kvm_dp_find_frame(&dp->targets, kvm_dp_entry_mfn(entry));
 		if (frame && kvm_dp_try_get_writable(frame))
 			return true;
 	}

@@ -59,48 +59,47 @@ static struct kvm_dp_frame *dp_find_frame(struct kvm_dp_region *region, u64 mfn)
 	return kvm_dp_probe(region, mfn);
 }
 
-static void dp_remember(struct kvm_dp_finder *finder,
+static void dp_remember(struct kvm_dp_finder *finder, u64 mfn,
 			const struct kvm_dp_ref *ref)
 {
-	struct kvm_dp_block *block = kvm_dp_block(ref);
-	u64 mfn = kvm_dp_mfn(ref->frame);
-	unsigned long before = 0;
+	struct kvm_dp_run *run = kvm_dp_run(finder, mfn);
 
-	finder->n = 1;
-	if (block->aligned) {
-		before = mfn % DP_BLOCK_FRAMES;
-		finder->n = DP_BLOCK_FRAMES;
+	WRITE_ONCE(finder->region, ref->region);
+	if (!kvm_dp_block(ref)->aligned)
+		return;
+
+	run->nr = mfn / DP_BLOCK_FRAMES + 1;
+	run->frames = ref->frame - mfn % DP_BLOCK_FRAMES;
+	run->region = ref->region;
+}
+
+bool __kvm_dp_find_unlocked(struct kvm_dp *dp, u64 mfn, struct kvm_dp_ref *ref)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
+		ref->region = kvm_dp_region(dp, i);
+		if (!ref->region)
+			continue;
+		ref->frame = dp_find_frame(ref->region, mfn);
+		if (ref->frame)
+			return true;
 	}
-	finder->mfn = mfn - before;
-	finder->frames = ref->frame - before;
-	finder->region = ref->region;
+	return false;
 }
 
 bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 		   struct kvm_dp_ref *ref)
 {
-	unsigned int i;
+	lockdep_assert_held(&finder->dp->lock);
 
 	/* Nearly all is in the slot where the last one was. */
 	ref->region = finder->region;
-	if (ref->region) {
-		ref->frame = dp_find_frame(ref->region, mfn);
-		if (ref->frame)
-			goto found;
-	}
+	ref->frame = ref->region ? dp_find_frame(ref->region, mfn) : NULL;
+	if (!ref->frame && !__kvm_dp_find_unlocked(finder->dp, mfn, ref))
+		return false;
 
-	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
-		ref->region = kvm_dp_region(finder->dp, i);
-		if (!ref->region)
-			continue;
-		ref->frame = dp_find_frame(ref->region, mfn);
-		if (ref->frame)
-			goto found;
-	}
-	return false;
-
-found:
-	dp_remember(finder, ref);
+	dp_remember(finder, mfn, ref);
 	return true;
 }
 
@@ -455,13 +454,13 @@ static void dp_find_blocks(struct kvm_dp_region *region)
 /* A frame in two slots would have two types. */
 static bool dp_overlaps(struct kvm_dp *dp, struct kvm_dp_region *region)
 {
-	struct kvm_dp_finder finder;
 	struct kvm_dp_ref ref;
 	unsigned long i;
+	u64 mfn;
 
-	kvm_dp_init_finder(&finder, dp);
 	for (i = 0; i < region->npages; i++) {
-		if (kvm_dp_find(&finder, kvm_dp_mfn(&region->frames[i]), &ref))
+		mfn = kvm_dp_mfn(&region->frames[i]);
+		if (kvm_dp_find_unlocked(dp, mfn, &ref))
 			return true;
 		cond_resched();
 	}

@@ -37,12 +37,10 @@ static bool dp_put_but_last(u64 *p)
 
 static int dp_get_new_root(struct kvm_dp *dp, u64 mfn)
 {
-	struct kvm_dp_finder finder;
 	struct kvm_dp_ref ref;
 	int r;
 
-	kvm_dp_init_finder(&finder, dp);
-	if (!kvm_dp_find(&finder, mfn, &ref))
+	if (!kvm_dp_find_unlocked(dp, mfn, &ref))
 		return -EINVAL;
 	if (dp_get_pinned(&ref.frame->word))
 		return 0;
@@ -55,11 +53,9 @@ static int dp_get_new_root(struct kvm_dp *dp, u64 mfn)
 
 static void dp_put_old_root(struct kvm_dp *dp, u64 mfn)
 {
-	struct kvm_dp_finder finder;
 	struct kvm_dp_ref ref;
 
-	kvm_dp_init_finder(&finder, dp);
-	if (kvm_dp_find(&finder, mfn, &ref) &&
+	if (kvm_dp_find_unlocked(dp, mfn, &ref) &&
 	    dp_put_but_last(&ref.frame->word))
 		return;
 

@@ -21,7 +21,8 @@
 #include "x86.h"
 
 struct dp_walk {
-	struct kvm_dp_finder finder;
+	struct kvm_dp *dp;
+	bool locked;		/* dp->lock is held */
 	u64 va;
 	int level;		/* of the entry */
 	u64 mfn;		/* of the table that holds it */
@@ -42,34 +43,43 @@ static bool dp_is_leaf(const struct dp_walk *walk)
 	       (walk->level <= 3 && walk->entry & _PAGE_PSE);
 }
 
-/* False if there is no validated table of that level. */
-static bool dp_read_entry(struct dp_walk *walk)
+static __always_inline bool dp_find_table(const struct dp_walk *walk,
+					  struct kvm_dp_ref *ref)
 {
-	struct kvm_dp_frame *frame = kvm_dp_find_next(&walk->finder, walk->mfn);
+	return walk->locked ? kvm_dp_find(&walk->dp->tables, walk->mfn, ref) :
+			      kvm_dp_find_unlocked(walk->dp, walk->mfn, ref);
+}
 
-	if (!frame)
+/* False if there is no validated table of that level. */
+static __always_inline bool dp_read_entry(struct dp_walk *walk)
+{
+	struct kvm_dp_ref ref;
+
+	if (!dp_find_table(walk, &ref))
 		return false;
 
-	walk->entry = READ_ONCE(kvm_dp_table(frame)[dp_index(walk)]);
+	walk->entry = READ_ONCE(kvm_dp_table(ref.frame)[dp_index(walk)]);
 	/* What was read counts only if it was no data by then. */
 	smp_rmb();
-	return kvm_dp_is_valid_table(READ_ONCE(frame->word), walk->level);
+	return kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), walk->level);
 }
 
 /*
  * Down to a leaf, or to the last level asked for.  False if an entry above it,
  * or the entry itself, is missing; walk->mfn is where it should have been.
  */
-static bool dp_walk(struct dp_walk *walk, struct kvm_vcpu *vcpu, u64 va,
-		    int last)
+static __always_inline bool dp_walk(struct dp_walk *walk,
+				    struct kvm_vcpu *vcpu, u64 va, int last,
+				    bool locked)
 {
 	*walk = (struct dp_walk){
+		.dp = vcpu->kvm->arch.dp,
+		.locked = locked,
 		.va = va,
 		.level = DP_L4,
 		.mfn = READ_ONCE(vcpu->arch.dp_root_mfn),
 		.access = ~0ULL,
 	};
-	kvm_dp_init_finder(&walk->finder, vcpu->kvm->arch.dp);
 
 	/* A VM whose memory has failed is dead, and its tables are not read. */
 	if (READ_ONCE(vcpu->kvm->vm_dead))
@@ -137,14 +147,14 @@ gpa_t kvm_dp_gva_to_gpa(struct kvm_vcpu *vcpu, struct kvm_mmu *mmu, gpa_t gva,
 	struct dp_walk walk;
 	u16 error = 0;
 
-	if (!dp_walk(&walk, vcpu, gva, DP_L1))
+	if (!dp_walk(&walk, vcpu, gva, DP_L1, false))
 		goto fault;
 
 	error = permission_fault(vcpu, mmu, dp_access(&walk), 0, access);
 	if (error)
 		goto fault;
 
-	if (!kvm_dp_find(&walk.finder, dp_leaf_mfn(&walk), &ref))
+	if (!kvm_dp_find_unlocked(walk.dp, dp_leaf_mfn(&walk), &ref))
 		goto fault;
 
 	return gfn_to_gpa(kvm_dp_gfn(&ref)) | offset_in_page(gva);
@@ -156,18 +166,18 @@ fault:
 
 static int dp_read_page(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size)
 {
-	struct kvm_dp_frame *frame;
+	struct kvm_dp_ref ref;
 	struct dp_walk walk;
 
-	if (!dp_walk(&walk, vcpu, gva, DP_L1) ||
+	if (!dp_walk(&walk, vcpu, gva, DP_L1, false) ||
 	    permission_fault(vcpu, vcpu->arch.walk_mmu, dp_access(&walk), 0, 0))
 		return -EFAULT;
 
-	frame = kvm_dp_find_next(&walk.finder, dp_leaf_mfn(&walk));
-	if (!frame || kvm_dp_has_failed(walk.finder.dp, frame))
+	if (!kvm_dp_find_unlocked(walk.dp, dp_leaf_mfn(&walk), &ref) ||
+	    kvm_dp_has_failed(walk.dp, ref.frame))
 		return -EFAULT;
 
-	memcpy(to, (void *)kvm_dp_table(frame) + offset_in_page(gva), size);
+	memcpy(to, (void *)kvm_dp_table(ref.frame) + offset_in_page(gva), size);
 	return 0;
 }
 
@@ -193,17 +203,19 @@ int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size)
 /* The entry need not be present, only the table. */
 u64 kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va)
 {
-	struct kvm_dp_frame *frame;
+	struct kvm_dp_ref ref;
 	struct dp_walk walk;
 
-	if (!dp_walk(&walk, vcpu, va, DP_L2) || walk.level != DP_L2 ||
+	lockdep_assert_held(&vcpu->kvm->arch.dp->lock);
+
+	if (!dp_walk(&walk, vcpu, va, DP_L2, true) || walk.level != DP_L2 ||
 	    walk.entry & _PAGE_PSE)
 		return 0;
 
 	walk.mfn = kvm_dp_entry_mfn(walk.entry);
 	walk.level = DP_L1;
-	frame = kvm_dp_find_next(&walk.finder, walk.mfn);
-	if (!frame || !kvm_dp_is_valid_table(READ_ONCE(frame->word), DP_L1))
+	if (!dp_find_table(&walk, &ref) ||
+	    !kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), DP_L1))
 		return 0;
 
 	return (walk.mfn << PAGE_SHIFT) + dp_index(&walk) * sizeof(u64);

@@ -89,6 +89,7 @@ struct dp_vm {
 
 /* SKIP if the host has no direct paging. */
 void dp_require(void);
+void dp_turn_auditor(bool on);
 
 /* With tables full of guest frame numbers, without vCPUs, not started. */
 void dp_vm_create(struct dp_vm *dp, dp_guest_fn guest, int nr_vcpus);

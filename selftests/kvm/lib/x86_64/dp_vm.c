@@ -12,13 +12,15 @@
 #define AUDIT_FILE	"/sys/module/kvm/parameters/direct_paging_audit"
 
 /* For root, off by default; if that fails, the ioctl says so. */
-static void enable_audit(void)
+/* Also looks for stale translations, at each use of a frame. */
+void dp_turn_auditor(bool on)
 {
 	int fd = open(AUDIT_FILE, O_WRONLY);
 
 	if (fd < 0)
 		return;
-	TEST_ASSERT(write(fd, "Y", 1) == 1, "The auditor cannot be turned on");
+	TEST_ASSERT(write(fd, on ? "Y" : "N", 1) == 1,
+		    "The auditor cannot be turned on or off");
 	close(fd);
 }
 
@@ -26,7 +28,7 @@ void dp_require(void)
 {
 	__TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_DIRECT_PAGING),
 		       "KVM has no direct paging, or it is not enabled");
-	enable_audit();
+	dp_turn_auditor(true);
 }
 
 /* Host addresses in an ordinary VM, before anything is sealed. */
