@@ -11,6 +11,7 @@
 
 #define MARK		0x1122334455667788ULL
 #define UNTOUCHED	77
+#define OTHER_VA	(DP_VA + BIT_ULL(39))
 
 /* Frame 1 of the machine: the host's, and never zero. */
 #define LOW_ADDRESS	BIT_ULL(PAGE_SHIFT)
@@ -291,6 +292,8 @@ DP_TEST(checked_store)
 
 	GUEST_ASSERT_EQ(dp_set(dp_slot(gfn, 0), MARK), 0);
 	GUEST_ASSERT_EQ(dp_set(dp_slot(gfn, 511), ~0ULL), 0);
+	/* What looks like an entry is none here, and no reference. */
+	GUEST_ASSERT_EQ(dp_set(dp_slot(gfn, 2), dp_maddr(gfn) | DP_LEAF), 0);
 	GUEST_ASSERT_EQ(READ_ONCE(p[0]), MARK);
 	GUEST_ASSERT_EQ(READ_ONCE(p[511]), ~0ULL);
 	GUEST_ASSERT_EQ(READ_ONCE(p[1]), 0);
@@ -321,6 +324,49 @@ DP_TEST(machphys)
 	GUEST_ASSERT_EQ(dp_set(DP_FOREIGN_MFN << PAGE_SHIFT |
 			       KVM_DP_MACHPHYS_UPDATE, 0), -EINVAL);
 	dp_free(gfn);
+}
+
+/*
+ * The host remembers its way to what calls pass, and must not go it when a link
+ * changes: the list is in another page, behind the same address.
+ */
+DP_TEST(relinked_arguments)
+{
+	u64 l1 = dp_link(DP_VA), l2 = dp_walk(dp_root(), DP_VA, 2);
+	u64 out = dp_link(OTHER_VA), flags, page[2], table[2], i;
+	struct kvm_dp_mmu_update *req;
+
+	table[0] = dp_gfn(l1 >> PAGE_SHIFT);
+	table[1] = dp_alloc();
+	for (i = 0; i < 2; i++) {
+		page[i] = dp_alloc();
+		req = (void *)dp_ptr(page[i]);
+		req->ptr = out;
+		req->val = dp_maddr(page[i]) | DP_P;
+	}
+	dp_map(DP_VA, page[0], DP_P);
+	dp_ptr(table[1])[dp_index(DP_VA, 1)] = dp_maddr(page[1]) | DP_P;
+	dp_seal(table[1]);
+	GUEST_ASSERT_EQ(dp_pin(1, table[0]), 0);
+
+	/* One of the tables is data whenever it is not linked. */
+	flags = dp_get(l2) & (PAGE_SIZE - 1);
+	for (i = 0; i < 5; i++) {
+		GUEST_ASSERT_EQ(dp_set(l2, dp_maddr(table[i & 1]) | flags), 0);
+		dp_invlpg(DP_VA);
+		GUEST_ASSERT_EQ(dp_mmu_update((void *)DP_VA, 1, NULL), 0);
+		GUEST_ASSERT_EQ(dp_get(out), dp_maddr(page[i & 1]) | DP_P);
+	}
+
+	GUEST_ASSERT_EQ(dp_unpin(table[0]), 0);
+	dp_unmap(DP_VA);
+	dp_unlink(DP_VA);
+	dp_unmap(OTHER_VA);
+	dp_unlink(OTHER_VA);
+	dp_unseal(table[1]);
+	dp_free(table[1]);
+	dp_free(page[0]);
+	dp_free(page[1]);
 }
 
 DP_TEST(update_va_arguments)

@@ -191,6 +191,7 @@ struct spoiler {
 	int level;
 	u64 entry;
 	int error;
+	bool own;	/* names the tree's own page */
 };
 
 static const struct spoiler spoilers[] = {
@@ -202,23 +203,28 @@ static const struct spoiler spoilers[] = {
 	{ 2, DP_PWT | DP_P, EINVAL },
 	{ 3, DP_PCD | DP_P, EINVAL },
 	{ 4, DP_PS | DP_P, EINVAL },
+	/* All is well with it but that. */
+	{ 1, DP_LEAF | DP_PWT, EINVAL, true },
+	{ 1, DP_LEAF | BIT_ULL(62), EINVAL, true },
 };
 
 DP_TEST(bad_entries)
 {
 	const struct spoiler *s;
 	struct dp_tree tree;
+	u64 entry;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(spoilers); i++) {
 		s = &spoilers[i];
 		dp_tree_fill(&tree, DP_VA);
-		dp_ptr(tree.gfn[s->level])[511] = s->entry;
+		entry = s->entry | (s->own ? dp_maddr(tree.gfn[0]) : 0);
+		dp_ptr(tree.gfn[s->level])[511] = entry;
 		dp_tree_seal(&tree);
 		GUEST_ASSERT_EQ(dp_pin(4, tree.gfn[4]), -s->error);
 		/* All of it is data, and as it was. */
 		dp_tree_unseal(&tree);
-		GUEST_ASSERT_EQ(dp_ptr(tree.gfn[s->level])[511], s->entry);
+		GUEST_ASSERT_EQ(dp_ptr(tree.gfn[s->level])[511], entry);
 		dp_tree_free(&tree);
 	}
 }

@@ -347,6 +347,27 @@ TEST(bad_entries)
 	}
 }
 
+/* A VMM that takes its entries from the P2M list: the kernel converts once. */
+TEST(machine_numbers)
+{
+	struct dp_vm dp;
+	const u64 *p2m;
+	u64 *entry;
+	u64 gfn;
+
+	dp_vm_create(&dp, guest_nothing, 1);
+	p2m = dp_gfn_hva(&dp, DP_POOL_GFN);
+	for (gfn = DP_POOL_GFN; gfn < DP_MAX_GFN; gfn++) {
+		if (p2m[gfn] >= DP_MAX_GFN)
+			break;
+	}
+	TEST_ASSERT(gfn < DP_MAX_GFN, "No frame number is above all of the VM");
+
+	entry = dp_boot_entry(&dp, DP_LINEAR, 1);
+	*entry = (*entry & ~ADDR) | p2m[gfn] << PAGE_SHIFT;
+	expect_refused(&dp, EPERM, "machine frame number");
+}
+
 /* A table that is mapped writable, in the last entry that is looked at. */
 TEST(writable_table)
 {
@@ -389,13 +410,14 @@ TEST(host_slots)
 {
 	u64 *root, buffer[512];
 	struct kvm_x86_dp_read read = { .size = sizeof(buffer) };
+	int i, link = dp_index(DP_LINEAR, 4);
 	struct dp_vm dp;
-	int i;
 
 	dp_vm_create(&dp, guest_good, 1);
 	root = dp_gfn_hva(&dp, dp.root_gfn);
+	/* Nonsense, and what would be a link anywhere else. */
 	for (i = 0; i < KVM_DP_HOST_SLOTS; i++)
-		root[KVM_DP_M2P_SLOT + i] = MARK;
+		root[KVM_DP_M2P_SLOT + i] = i & 1 ? root[link] : MARK | DP_P;
 	dp_vm_start(&dp);
 	dp_run_until(dp.vcpus[0], 0);
 

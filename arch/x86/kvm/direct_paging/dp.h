@@ -148,6 +148,8 @@ struct kvm_dp {
 	struct kvm *kvm;
 	/* Flushes of all vCPUs begun, plus one; vCPUs read it at any time. */
 	u64 generation;
+	/* Changes of entries above level 1, and of what is a table. */
+	u64 links;
 	/* Tables that lost their last reference, last in, first out. */
 	u64 doomed_mfn;
 	struct kvm_dp_region __rcu *regions[KVM_X86_DP_MAX_SLOTS];
@@ -171,6 +173,12 @@ struct kvm_dp_budget {
 #define DP_MAX_ENTRIES		512
 #define DP_MAX_TABLES		8
 #define DP_BUDGET		{ DP_MAX_ENTRIES, DP_MAX_TABLES }
+
+/* What vCPUs remember of their walks is out of date. */
+static inline void kvm_dp_note_links(struct kvm_dp *dp)
+{
+	WRITE_ONCE(dp->links, dp->links + 1);
+}
 
 static inline bool kvm_dp_is_spent(const struct kvm_dp_budget *budget)
 {
@@ -276,6 +284,7 @@ static inline void kvm_dp_init_finder(struct kvm_dp_finder *finder,
 bool kvm_dp_has_failed(struct kvm_dp *dp, const struct kvm_dp_frame *frame);
 bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 		   struct kvm_dp_ref *ref);
+struct kvm_dp_frame *__kvm_dp_find_frame(struct kvm_dp_finder *finder, u64 mfn);
 bool __kvm_dp_find_unlocked(struct kvm_dp *dp, u64 mfn, struct kvm_dp_ref *ref);
 bool kvm_dp_find_gfn(struct kvm_dp *dp, gfn_t gfn, struct kvm_dp_ref *ref);
 struct kvm_dp_block *kvm_dp_block(const struct kvm_dp_ref *ref);
@@ -337,12 +346,11 @@ static __always_inline struct kvm_dp_frame *
 kvm_dp_find_frame(struct kvm_dp_finder *finder, u64 mfn)
 {
 	const struct kvm_dp_run *run = kvm_dp_run(finder, mfn);
-	struct kvm_dp_ref ref;
 
 	if (likely(kvm_dp_is_in_run(run, mfn)))
 		return run->frames + mfn % PTRS_PER_PTE;
 
-	return __kvm_dp_find(finder, mfn, &ref) ? ref.frame : NULL;
+	return __kvm_dp_find_frame(finder, mfn);
 }
 
 /*
@@ -428,6 +436,7 @@ u64 kvm_dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 		      const struct kvm_dp_budget *budget);
 u64 kvm_dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 		      const struct kvm_dp_budget *budget);
+bool kvm_dp_update_leaf(struct kvm_dp *dp, u64 *slot, u64 entry);
 u32 kvm_dp_update_leaves(struct kvm_dp *dp,
 			 const struct kvm_dp_mmu_update *updates, u32 n,
 			 struct kvm_dp_budget *budget);
@@ -463,8 +472,8 @@ void kvm_dp_m2p_remove(struct kvm_dp *dp, struct kvm_dp_region *region);
 void kvm_dp_m2p_set(struct kvm_dp *dp, u64 mfn, u64 pfn);
 u64 kvm_dp_m2p_entry(struct kvm_dp *dp);	/* for slot 256; 0: no window */
 
-/* walk.c: the machine address of the level-1 entry of a linear address, or 0 */
-u64 kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va);
+/* walk.c: the level-1 entry of a linear address, or NULL; under dp->lock */
+u64 *kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va);
 int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size);
 
 /* hold.c */

@@ -38,7 +38,7 @@
 #define DP_UPDATE_CMD		GENMASK_ULL(2, 0)
 
 /* Does not wrap, and has no end in the hole between the canonical halves. */
-bool kvm_dp_is_range(struct kvm_vcpu *vcpu, u64 gva, u64 size)
+bool kvm_dp_is_range(u64 gva, u64 size)
 {
 	u64 last = gva + size - 1;
 
@@ -46,13 +46,13 @@ bool kvm_dp_is_range(struct kvm_vcpu *vcpu, u64 gva, u64 size)
 		return true;
 
 	return last >= gva && (s64)last >> 63 == (s64)gva >> 63 &&
-	       !is_noncanonical_address(gva, vcpu, 0) &&
-	       !is_noncanonical_address(last, vcpu, 0);
+	       __is_canonical_address(gva, DP_VA_BITS) &&
+	       __is_canonical_address(last, DP_VA_BITS);
 }
 
 int kvm_dp_copy_in(struct kvm_dp_call *call, u64 gva, void *to, u32 size)
 {
-	if (!kvm_dp_is_range(call->vcpu, gva, size))
+	if (!kvm_dp_is_range(gva, size))
 		return -EFAULT;
 
 	return kvm_dp_read_virt(call->vcpu, gva, to, size);
@@ -66,7 +66,7 @@ int kvm_dp_copy_out(struct kvm_dp_call *call, u64 gva, void *from, u32 size)
 {
 	struct x86_exception e;
 
-	if (!kvm_dp_is_range(call->vcpu, gva, size) ||
+	if (!kvm_dp_is_range(gva, size) ||
 	    kvm_write_guest_virt_system(call->vcpu, gva, from, size, &e))
 		return -EFAULT;
 
@@ -275,14 +275,15 @@ static __always_inline int dp_do_list(struct kvm_dp_call *call,
 	r = kvm_dp_check_domid(call->args[3]);
 	if (r)
 		return r;
-	if (!kvm_dp_is_range(call->vcpu, list, count * size) ||
+	if (!kvm_dp_is_range(list, count * size) ||
 	    dp_begin_count(call, done_out, &total))
 		return -EFAULT;
 
 	while (!r && done < count) {
 		u32 n = min_t(u32, count - done, DP_CHUNK / size);
 
-		r = kvm_dp_copy_in(call, list + done * size, &chunk, n * size);
+		r = kvm_dp_read_virt(call->vcpu, list + done * size, &chunk,
+				     n * size);
 		if (!r)
 			r = run(call, &chunk, n, &done);
 	}
@@ -354,7 +355,7 @@ static int dp_update_va_mapping(struct kvm_dp_call *call)
 	bool one = type == KVM_DP_UVMF_INVLPG;
 	int r;
 
-	if (is_noncanonical_address(va, call->vcpu, 0))
+	if (!__is_canonical_address(va, DP_VA_BITS))
 		return -EINVAL;
 
 	/* Xen takes both bits for neither. */
@@ -571,7 +572,7 @@ bool kvm_dp_is_syscall(struct kvm_vcpu *vcpu)
 	    vcpu->arch.efer & EFER_SCE ||
 	    !is_64_bit_mode(vcpu) ||
 	    kvm_x86_call(get_cpl)(vcpu) ||
-	    is_noncanonical_address(rip + DP_SYSCALL_LEN, vcpu, 0))
+	    !__is_canonical_address(rip + DP_SYSCALL_LEN, DP_VA_BITS))
 		return false;
 
 	return !kvm_read_guest_virt(vcpu, rip, insn, sizeof(insn), &e) &&

@@ -79,7 +79,7 @@ static inline long kvm_dp_result(const struct kvm_dp_call *call, u64 op, long r)
 }
 
 /* hypercall.c */
-bool kvm_dp_is_range(struct kvm_vcpu *vcpu, u64 gva, u64 size);
+bool kvm_dp_is_range(u64 gva, u64 size);
 int kvm_dp_copy_in(struct kvm_dp_call *call, u64 gva, void *to, u32 size);
 int kvm_dp_copy_out(struct kvm_dp_call *call, u64 gva, void *from, u32 size);
 int kvm_dp_check_domid(u64 domid);

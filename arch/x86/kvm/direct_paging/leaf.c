@@ -147,6 +147,30 @@ static __always_inline bool dp_get_leaf(struct kvm_dp *dp, u64 entry)
 	return !dp_get_rare_leaf(dp, entry);
 }
 
+static __always_inline bool dp_update_leaf(struct kvm_dp *dp, u64 *slot,
+					   u64 entry, bool preserve_ad)
+{
+	if (!dp_get_leaf(dp, entry))
+		return false;
+
+	dp_put_leaf(dp, kvm_dp_write_entry(slot, entry, preserve_ad));
+	return true;
+}
+
+/* What has to be taken apart goes first, and a dead VM changes nothing. */
+static bool dp_is_busy(struct kvm_dp *dp)
+{
+	return dp->doomed_mfn || READ_ONCE(dp->kvm->vm_dead);
+}
+
+/* One entry of a valid table of level 1, or false: as below. */
+bool kvm_dp_update_leaf(struct kvm_dp *dp, u64 *slot, u64 entry)
+{
+	lockdep_assert_held(&dp->lock);
+
+	return !dp_is_busy(dp) && dp_update_leaf(dp, slot, entry, false);
+}
+
 /* A valid table of level 1, which stays one as long as the lock is held. */
 static u64 *dp_find_l1(struct kvm_dp *dp, u64 mfn)
 {
@@ -167,32 +191,28 @@ u32 kvm_dp_update_leaves(struct kvm_dp *dp,
 			 const struct kvm_dp_mmu_update *updates, u32 n,
 			 struct kvm_dp_budget *budget)
 {
-	u64 ptr, val, old, mfn = 0, *slot, *table = NULL;
+	u64 ptr, mfn = 0, *slot, *table = NULL;
 	u32 i;
 
 	lockdep_assert_held(&dp->lock);
 
-	if (dp->doomed_mfn || READ_ONCE(dp->kvm->vm_dead))
+	if (dp_is_busy(dp))
 		return 0;
 
 	n = clamp_t(int, budget->entries, 0, n);
 	for (i = 0; i < n; i++) {
 		ptr = updates[i].ptr;
-		val = updates[i].val;
 		if (!table || ptr >> PAGE_SHIFT != mfn) {
 			mfn = ptr >> PAGE_SHIFT;
 			table = dp_find_l1(dp, mfn);
 			if (!table)
 				break;
 		}
-		if (ptr % sizeof(u64) & ~KVM_DP_PT_UPDATE_PRESERVE_AD ||
-		    !dp_get_leaf(dp, val))
-			break;
-
 		slot = &table[offset_in_page(ptr) / sizeof(u64)];
-		old = kvm_dp_write_entry(slot, val,
-					 ptr & KVM_DP_PT_UPDATE_PRESERVE_AD);
-		dp_put_leaf(dp, old);
+		if (ptr % sizeof(u64) & ~KVM_DP_PT_UPDATE_PRESERVE_AD ||
+		    !dp_update_leaf(dp, slot, updates[i].val,
+				    ptr & KVM_DP_PT_UPDATE_PRESERVE_AD))
+			break;
 	}
 	budget->entries -= i;
 	return i;

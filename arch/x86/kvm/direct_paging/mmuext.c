@@ -17,7 +17,7 @@ void kvm_dp_flush_self(struct kvm_dp_call *call, bool one, u64 va)
 {
 	if (!one)
 		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, call->vcpu);
-	else if (!is_noncanonical_invlpg_address(va, call->vcpu))
+	else if (__is_canonical_address(va, DP_VA_BITS))
 		kvm_x86_call(flush_tlb_gva)(call->vcpu, va);
 }
 
@@ -27,7 +27,7 @@ void kvm_dp_flush_vcpus(struct kvm_dp_call *call, unsigned long *vcpus,
 {
 	struct kvm_vcpu *vcpu = call->vcpu;
 
-	if (one && is_noncanonical_invlpg_address(va, vcpu))
+	if (one && !__is_canonical_address(va, DP_VA_BITS))
 		return;
 
 	if (__test_and_clear_bit(vcpu->vcpu_idx, vcpus))

@@ -115,7 +115,7 @@ int kvm_dp_multicall(struct kvm_dp_call *call)
 	u32 done = 0;
 	int r = 0;
 
-	if (!kvm_dp_is_range(call->vcpu, list, count * size))
+	if (!kvm_dp_is_range(list, count * size))
 		return kvm_dp_result(call, DP_WHOLE_CALL, -EFAULT);
 
 	memcpy(args, call->args, sizeof(args));

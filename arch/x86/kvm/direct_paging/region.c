@@ -103,6 +103,13 @@ bool __kvm_dp_find(struct kvm_dp_finder *finder, u64 mfn,
 	return true;
 }
 
+struct kvm_dp_frame *__kvm_dp_find_frame(struct kvm_dp_finder *finder, u64 mfn)
+{
+	struct kvm_dp_ref ref;
+
+	return __kvm_dp_find(finder, mfn, &ref) ? ref.frame : NULL;
+}
+
 bool kvm_dp_find_gfn(struct kvm_dp *dp, gfn_t gfn, struct kvm_dp_ref *ref)
 {
 	struct kvm_dp_region *region;
@@ -652,6 +659,7 @@ int kvm_arch_prepare_delete_memslot(struct kvm *kvm,
 		rcu_assign_pointer(dp->regions[i], NULL);
 		kvm_dp_init_finder(&dp->tables, dp);
 		kvm_dp_init_finder(&dp->targets, dp);
+		kvm_dp_note_links(dp);
 		/* vCPUs may still know read-only translations of its frames. */
 		generation = dp->generation;
 		kvm_dp_flush(dp);

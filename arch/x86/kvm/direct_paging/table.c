@@ -86,6 +86,7 @@ static void dp_doom(struct kvm_dp *dp, struct kvm_dp_frame *frame)
 {
 	frame->next_mfn = dp->doomed_mfn;
 	dp->doomed_mfn = kvm_dp_mfn(frame);
+	kvm_dp_note_links(dp);
 }
 
 /* With its last reference, a table starts on its way down. */
@@ -616,6 +617,16 @@ static bool dp_is_same(u64 old, u64 new)
 	return !((old ^ new) & ~DP_FLAGS);
 }
 
+static u64 dp_write_entry(struct kvm_dp *dp, u64 *slot, u64 entry, int level,
+			  bool preserve_ad)
+{
+	u64 old = kvm_dp_write_entry(slot, entry, preserve_ad);
+
+	if (level > DP_L1)
+		kvm_dp_note_links(dp);
+	return old;
+}
+
 static int dp_update_entry(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 			   u64 *slot, u64 entry, bool preserve_ad,
 			   struct kvm_dp_budget *budget)
@@ -627,7 +638,7 @@ static int dp_update_entry(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	if (dp_is_same(READ_ONCE(*slot), entry)) {
 		r = kvm_dp_check_entry(entry, level, &kvm_dp_entry_env);
 		if (!r)
-			kvm_dp_write_entry(slot, entry, preserve_ad);
+			dp_write_entry(dp, slot, entry, level, preserve_ad);
 		return dp_note_refusal(dp, mfn, entry, level, r);
 	}
 
@@ -641,7 +652,8 @@ static int dp_update_entry(struct kvm_dp *dp, const struct kvm_dp_ref *ref,
 	if (r)
 		return r;
 
-	kvm_dp_put_entry(dp, kvm_dp_write_entry(slot, entry, preserve_ad), level);
+	entry = dp_write_entry(dp, slot, entry, level, preserve_ad);
+	kvm_dp_put_entry(dp, entry, level);
 	return 0;
 }
 
@@ -682,17 +694,16 @@ int kvm_dp_update(struct kvm_dp *dp, u64 maddr, u64 entry, bool preserve_ad,
 int kvm_dp_update_va(struct kvm_vcpu *vcpu, u64 va, u64 entry,
 		     struct kvm_dp_budget *budget)
 {
-	struct kvm_dp_mmu_update update = {
-		.ptr = kvm_dp_walk_to_l1(vcpu, va),
-		.val = entry,
-	};
+	u64 *slot = kvm_dp_walk_to_l1(vcpu, va);
 	struct kvm_dp *dp = vcpu->kvm->arch.dp;
 
-	if (!update.ptr)
+	if (!slot)
 		return -EINVAL;
-	if (kvm_dp_update_leaves(dp, &update, 1, budget))
+	if (kvm_dp_update_leaf(dp, slot, entry)) {
+		budget->entries--;
 		return 0;
-	return kvm_dp_update(dp, update.ptr, entry, false, budget);
+	}
+	return kvm_dp_update(dp, __pa(slot), entry, false, budget);
 }
 
 int kvm_dp_get_root(struct kvm_dp *dp, u64 mfn)

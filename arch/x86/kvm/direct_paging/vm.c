@@ -48,6 +48,7 @@ int kvm_dp_init_vm(struct kvm *kvm)
 	dp->kvm = kvm;
 	/* What was never used is not stale. */
 	dp->generation = 1;
+	dp->links = 1;
 	kvm_dp_init_finder(&dp->tables, dp);
 	kvm_dp_init_finder(&dp->targets, dp);
 

@@ -9,8 +9,15 @@
  *
  * Accessed and dirty bits are left alone, as a lock-free store could hit a
  * frame that is a table no longer.
+ *
+ * A vCPU remembers its ways to some level-1 tables, as long as no link of the
+ * VM changes: dp->links counts those that did.  They may be out of date by as
+ * much as a TLB, which another vCPU flushes after the change.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/hash.h>
+#include <linux/log2.h>
 
 #include <asm/page.h>
 
@@ -22,12 +29,11 @@
 
 struct dp_walk {
 	struct kvm_dp *dp;
-	bool locked;		/* dp->lock is held */
 	u64 va;
-	int level;		/* of the entry */
-	u64 mfn;		/* of the table that holds it */
+	struct kvm_dp_frame *table;	/* that holds the entry */
+	int level;			/* of the entry */
 	u64 entry;
-	u64 access;		/* what all entries so far allow, NX inverted */
+	u64 access;	/* what all entries so far allow, NX inverted */
 };
 
 static unsigned int dp_index(const struct dp_walk *walk)
@@ -37,68 +43,121 @@ static unsigned int dp_index(const struct dp_walk *walk)
 	return walk->va >> shift & (PTRS_PER_PTE - 1);
 }
 
-static bool dp_is_leaf(const struct dp_walk *walk)
+static bool dp_is_large(const struct dp_walk *walk)
 {
-	return walk->level == 1 ||
-	       (walk->level <= 3 && walk->entry & _PAGE_PSE);
+	return walk->level > DP_L1 && walk->level < DP_L4 &&
+	       walk->entry & _PAGE_PSE;
 }
 
-static __always_inline bool dp_find_table(const struct dp_walk *walk,
-					  struct kvm_dp_ref *ref)
-{
-	return walk->locked ? kvm_dp_find(&walk->dp->tables, walk->mfn, ref) :
-			      kvm_dp_find_unlocked(walk->dp, walk->mfn, ref);
-}
-
-/* False if there is no validated table of that level. */
+/* False if it is not present, or in no validated table of that level. */
 static __always_inline bool dp_read_entry(struct dp_walk *walk)
 {
-	struct kvm_dp_ref ref;
-
-	if (!dp_find_table(walk, &ref))
-		return false;
-
-	walk->entry = READ_ONCE(kvm_dp_table(ref.frame)[dp_index(walk)]);
+	walk->entry = READ_ONCE(kvm_dp_table(walk->table)[dp_index(walk)]);
 	/* What was read counts only if it was no data by then. */
 	smp_rmb();
-	return kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), walk->level);
+	if (!(walk->entry & _PAGE_PRESENT) ||
+	    !kvm_dp_is_valid_table(READ_ONCE(walk->table->word), walk->level))
+		return false;
+
+	walk->access &= walk->entry ^ _PAGE_NX;
+	return true;
 }
 
 /*
- * Down to a leaf, or to the last level asked for.  False if an entry above it,
- * or the entry itself, is missing; walk->mfn is where it should have been.
+ * Two that have the same hash: code and its data must not drive each other out.
+ * Roots have different ways to the same address, and guests switch.
  */
-static __always_inline bool dp_walk(struct dp_walk *walk,
-				    struct kvm_vcpu *vcpu, u64 va, int last,
-				    bool locked)
+static __always_inline struct kvm_dp_way *dp_ways(struct kvm_vcpu *vcpu, u64 va,
+						  u64 root_mfn)
 {
-	*walk = (struct dp_walk){
-		.dp = vcpu->kvm->arch.dp,
-		.locked = locked,
-		.va = va,
-		.level = DP_L4,
-		.mfn = READ_ONCE(vcpu->arch.dp_root_mfn),
-		.access = ~0ULL,
-	};
+	u64 key = va >> PMD_SHIFT ^ root_mfn << PTE_SHIFT;
+
+	return vcpu->arch.dp_ways[hash_64(key, ilog2(KVM_DP_WAY_SETS))];
+}
+
+static __always_inline bool dp_is_way(const struct kvm_dp_way *way, u64 va,
+				      u64 root_mfn)
+{
+	return way->va == va >> PMD_SHIFT && way->root_mfn == root_mfn;
+}
+
+static void dp_remember_way(struct kvm_dp_way *ways, struct kvm_dp_way way)
+{
+	ways[1] = ways[0];
+	ways[0] = way;
+}
+
+/* False if the way is not known, or may be another by now. */
+static __always_inline bool dp_walk_again(struct dp_walk *walk,
+					  struct kvm_vcpu *vcpu)
+{
+	u64 root_mfn = READ_ONCE(vcpu->arch.dp_root_mfn);
+	const struct kvm_dp_way *way = dp_ways(vcpu, walk->va, root_mfn);
+
+	if (!dp_is_way(way, walk->va, root_mfn))
+		way++;
+	if (!dp_is_way(way, walk->va, root_mfn) ||
+	    way->links != READ_ONCE(walk->dp->links))
+		return false;
+
+	walk->level = DP_L1;
+	walk->table = way->table;
+	walk->access = way->access;
+	return true;
+}
+
+/* Down to a table of level 1, or to a large leaf.  False if there is neither. */
+static noinline bool dp_walk_down(struct dp_walk *walk, struct kvm_vcpu *vcpu)
+{
+	u64 root_mfn = READ_ONCE(vcpu->arch.dp_root_mfn);
+	/* Before any entry: what changes later makes it out of date. */
+	u64 links = smp_load_acquire(&walk->dp->links);
+	u64 mfn = root_mfn;
+	struct kvm_dp_ref ref;
+
+	if (!__is_canonical_address(walk->va, DP_VA_BITS) || !mfn)
+		return false;
+
+	for (walk->level = DP_L4; ; walk->level--) {
+		if (!kvm_dp_find_unlocked(walk->dp, mfn, &ref))
+			return false;
+		walk->table = ref.frame;
+		if (walk->level == DP_L1)
+			break;
+		if (!dp_read_entry(walk))
+			return false;
+		if (dp_is_large(walk))
+			return true;
+		mfn = kvm_dp_entry_mfn(walk->entry);
+	}
+
+	dp_remember_way(dp_ways(vcpu, walk->va, root_mfn), (struct kvm_dp_way){
+		.links = links,
+		.root_mfn = root_mfn,
+		.va = walk->va >> PMD_SHIFT,
+		.access = walk->access,
+		.table = walk->table,
+	});
+	return true;
+}
+
+static __always_inline bool dp_walk_to_table(struct dp_walk *walk,
+					     struct kvm_vcpu *vcpu, u64 va)
+{
+	walk->dp = vcpu->kvm->arch.dp;
+	walk->va = va;
+	walk->access = ~0ULL;
 
 	/* A VM whose memory has failed is dead, and its tables are not read. */
-	if (READ_ONCE(vcpu->kvm->vm_dead))
-		return false;
-	if (!__is_canonical_address(va, DP_VA_BITS) || !walk->mfn)
-		return false;
+	return !READ_ONCE(vcpu->kvm->vm_dead) &&
+	       (dp_walk_again(walk, vcpu) || dp_walk_down(walk, vcpu));
+}
 
-	while (dp_read_entry(walk)) {
-		if (!(walk->entry & _PAGE_PRESENT))
-			return false;
-
-		walk->access &= walk->entry ^ _PAGE_NX;
-		if (walk->level == last || dp_is_leaf(walk))
-			return true;
-
-		walk->mfn = kvm_dp_entry_mfn(walk->entry);
-		walk->level--;
-	}
-	return false;
+static __always_inline bool dp_walk(struct dp_walk *walk, struct kvm_vcpu *vcpu,
+				    u64 va)
+{
+	return dp_walk_to_table(walk, vcpu, va) &&
+	       (walk->level > DP_L1 || dp_read_entry(walk));
 }
 
 static unsigned int dp_access(const struct dp_walk *walk)
@@ -147,7 +206,7 @@ gpa_t kvm_dp_gva_to_gpa(struct kvm_vcpu *vcpu, struct kvm_mmu *mmu, gpa_t gva,
 	struct dp_walk walk;
 	u16 error = 0;
 
-	if (!dp_walk(&walk, vcpu, gva, DP_L1, false))
+	if (!dp_walk(&walk, vcpu, gva))
 		goto fault;
 
 	error = permission_fault(vcpu, mmu, dp_access(&walk), 0, access);
@@ -164,13 +223,21 @@ fault:
 	return INVALID_GPA;
 }
 
+/* What is not user mode's, its kernel can always read. */
+static __always_inline bool dp_may_read(const struct dp_walk *walk,
+					struct kvm_vcpu *vcpu)
+{
+	return !(walk->access & _PAGE_USER) ||
+	       !permission_fault(vcpu, vcpu->arch.walk_mmu, dp_access(walk), 0,
+				 0);
+}
+
 static int dp_read_page(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size)
 {
+	struct dp_walk walk __uninitialized;
 	struct kvm_dp_ref ref;
-	struct dp_walk walk;
 
-	if (!dp_walk(&walk, vcpu, gva, DP_L1, false) ||
-	    permission_fault(vcpu, vcpu->arch.walk_mmu, dp_access(&walk), 0, 0))
+	if (!dp_walk(&walk, vcpu, gva) || !dp_may_read(&walk, vcpu))
 		return -EFAULT;
 
 	if (!kvm_dp_find_unlocked(walk.dp, dp_leaf_mfn(&walk), &ref) ||
@@ -201,22 +268,15 @@ int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size)
 }
 
 /* The entry need not be present, only the table. */
-u64 kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va)
+u64 *kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va)
 {
-	struct kvm_dp_ref ref;
-	struct dp_walk walk;
+	struct dp_walk walk __uninitialized;	/* this is a fast path */
 
 	lockdep_assert_held(&vcpu->kvm->arch.dp->lock);
 
-	if (!dp_walk(&walk, vcpu, va, DP_L2, true) || walk.level != DP_L2 ||
-	    walk.entry & _PAGE_PSE)
-		return 0;
+	if (!dp_walk_to_table(&walk, vcpu, va) || walk.level > DP_L1 ||
+	    !kvm_dp_is_valid_table(READ_ONCE(walk.table->word), DP_L1))
+		return NULL;
 
-	walk.mfn = kvm_dp_entry_mfn(walk.entry);
-	walk.level = DP_L1;
-	if (!dp_find_table(&walk, &ref) ||
-	    !kvm_dp_is_valid_table(READ_ONCE(ref.frame->word), DP_L1))
-		return 0;
-
-	return (walk.mfn << PAGE_SHIFT) + dp_index(&walk) * sizeof(u64);
+	return kvm_dp_table(walk.table) + dp_index(&walk);
 }
