@@ -51,6 +51,7 @@ static void refuse_states(struct kvm_vcpu *vcpu)
 	const u32 states[] = { KVM_MP_STATE_INIT_RECEIVED,
 			       KVM_MP_STATE_SIPI_RECEIVED };
 	struct kvm_nested_state nested = { .size = sizeof(nested) };
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HYPERV_SYNIC2 };
 	struct kvm_vcpu_events events;
 	struct kvm_mp_state state;
 	unsigned int i;
@@ -71,6 +72,7 @@ static void refuse_states(struct kvm_vcpu *vcpu)
 	events.smi.latched_init = 1;
 	DP_EXPECT(__vcpu_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &events), EINVAL);
 
+	DP_EXPECT(__vcpu_ioctl(vcpu, KVM_ENABLE_CAP, &cap), EINVAL);
 	DP_EXPECT(__vcpu_ioctl(vcpu, KVM_SMI, NULL), EINVAL);
 	DP_EXPECT(__vcpu_ioctl(vcpu, KVM_SET_NESTED_STATE, &nested), EINVAL);
 	DP_EXPECT(__vcpu_ioctl(vcpu, KVM_GET_NESTED_STATE, &nested), EINVAL);
