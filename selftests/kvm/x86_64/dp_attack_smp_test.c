@@ -258,6 +258,7 @@ DP_SMP_TEST(root_that_goes, 2)
 	u8 v;
 
 	if (cpu) {
+		dp_enable_interrupts();
 		wait_for(1);
 		while (!READ_ONCE(over)) {
 			v = dp_mov_cr3(dp_maddr(tree.gfn[4]));

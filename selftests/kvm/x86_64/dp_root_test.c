@@ -10,6 +10,12 @@
 #define TEST_TIMEOUT_DEFAULT	DP_TIMEOUT_S
 
 #define MARK		0xabcdef01ULL
+#define SWITCHES	20000
+#define KNOWN		4
+#define ROUNDS		50
+
+/* What a host may need besides interrupts: NMIs, and whatever is pending. */
+#define OTHER_EXITS	8
 #define FORK_PAGES	100
 
 #define CR3_NOFLUSH	BIT_ULL(63)
@@ -23,14 +29,19 @@ static void expect_root(u64 gfn)
 }
 
 /* Each tree has a page of its own at the same address. */
-static void two_trees(struct dp_tree *trees)
+static void trees_up(struct dp_tree *trees, int n)
 {
 	int i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < n; i++) {
 		dp_tree_up(&trees[i], DP_VA);
 		*dp_ptr(trees[i].gfn[0]) = MARK + i;
 	}
+}
+
+static void two_trees(struct dp_tree *trees)
+{
+	trees_up(trees, 2);
 }
 
 DP_TEST(switch_by_mov)
@@ -226,6 +237,319 @@ DP_TEST(fork_copy)
 	dp_tree_unseal(&parent);
 	for (i = 0; i < FORK_PAGES; i++)
 		dp_free(pages[i]);
+}
+
+/*
+ * On VMX, roots that a vCPU has loaded before are CR3 targets: to switch among
+ * four of them costs no exit.  SVM has no such thing.
+ */
+static bool has_targets(void)
+{
+	/* KVM as a guest of KVM has none either. */
+	return host_cpu_is_intel && !this_cpu_has(X86_FEATURE_HYPERVISOR);
+}
+
+static void switch_among(struct dp_tree *trees, int nr_trees, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		dp_set_cr3(dp_maddr(trees[i % nr_trees].gfn[4]));
+		GUEST_ASSERT_EQ(READ_ONCE(*(u64 *)DP_VA), MARK + i % nr_trees);
+	}
+}
+
+static void guest_targets(int cpu)
+{
+	struct dp_tree trees[KNOWN + 1];
+	int i;
+
+	trees_up(trees, KNOWN + 1);
+	switch_among(trees, KNOWN, 2 * KNOWN);
+	GUEST_SYNC(1);
+	switch_among(trees, KNOWN, SWITCHES);
+	GUEST_SYNC(2);
+	expect_root(trees[(SWITCHES - 1) % KNOWN].gfn[4]);
+	/* The same root again, as Linux does to flush. */
+	for (i = 0; i < SWITCHES; i++)
+		dp_set_cr3(get_cr3());
+	GUEST_SYNC(3);
+	switch_among(trees, KNOWN + 1, SWITCHES);
+	GUEST_SYNC(4);
+	/* Each is data as soon as it is unpinned. */
+	dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+	for (i = 0; i < KNOWN + 1; i++)
+		dp_tree_down(&trees[i]);
+}
+
+/* Without interrupts of the host, and the exit that ended the stage. */
+static u64 run_switches(struct kvm_vcpu *vcpu, int stage, const char *name)
+{
+	u64 interrupts = dp_vcpu_stat(vcpu, "irq_exits");
+	u64 exits = dp_vcpu_stat(vcpu, "exits");
+
+	dp_run_until(vcpu, stage);
+	interrupts = dp_vcpu_stat(vcpu, "irq_exits") - interrupts;
+	exits = dp_vcpu_stat(vcpu, "exits") - exits - interrupts - 1;
+	pr_info("%d loads of CR3, %s: %lu exits, and %lu by interrupts\n",
+		SWITCHES, name, exits, interrupts);
+	return exits;
+}
+
+static void expect_exits(u64 exits, u64 wanted)
+{
+	TEST_ASSERT(exits >= wanted && exits <= wanted + OTHER_EXITS,
+		    "%lu exits, not %lu", exits, wanted);
+}
+
+TEST(targets)
+{
+	u64 each = has_targets() ? 0 : SWITCHES;
+	struct kvm_vcpu *vcpu;
+	struct dp_vm dp;
+	u64 exits;
+
+	dp_vm_create(&dp, guest_targets, 1);
+	dp_vm_start(&dp);
+	vcpu = dp.vcpus[0];
+	dp_run_until(vcpu, 1);
+	dp_audit(&dp);
+	expect_exits(run_switches(vcpu, 2, "four roots"), each);
+	dp_audit(&dp);
+	expect_exits(run_switches(vcpu, 3, "the same root"), each);
+	exits = run_switches(vcpu, 4, "five roots");
+	TEST_ASSERT(exits >= SWITCHES / (KNOWN + 1) &&
+		    exits <= SWITCHES + OTHER_EXITS, "%lu exits", exits);
+	dp_audit(&dp);
+	dp_run_until(vcpu, 0);
+	dp_audit(&dp);
+	dp_vm_free(&dp);
+}
+
+/* What the guest switches to without an exit, KVM sees nevertheless. */
+static void guest_to_and_fro(int cpu)
+{
+	struct dp_tree tree;
+	int i;
+
+	trees_up(&tree, 1);
+	for (i = 1; i <= 2 * ROUNDS; i++) {
+		dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+		dp_set_cr3(dp_maddr(tree.gfn[4]));
+		GUEST_SYNC(i);
+		expect_root(tree.gfn[4]);
+		GUEST_ASSERT_EQ(READ_ONCE(*(u64 *)DP_VA), MARK);
+	}
+	dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+	dp_tree_down(&tree);
+}
+
+static void translate(struct kvm_vcpu *vcpu, u64 va)
+{
+	struct kvm_translation tr = { .linear_address = va };
+
+	vcpu_ioctl(vcpu, KVM_TRANSLATE, &tr);
+	TEST_ASSERT(tr.valid, "%#lx is not mapped in the loaded tree", va);
+}
+
+static u64 run_rounds(struct kvm_vcpu *vcpu, int first, bool set)
+{
+	u64 interrupts = dp_vcpu_stat(vcpu, "irq_exits");
+	u64 exits = dp_vcpu_stat(vcpu, "exits");
+	struct kvm_sregs sregs;
+	int i;
+
+	for (i = first; i < first + ROUNDS; i++) {
+		dp_run_until(vcpu, i);
+		translate(vcpu, DP_VA);
+		vcpu_sregs_get(vcpu, &sregs);
+		if (set)
+			vcpu_sregs_set(vcpu, &sregs);
+	}
+	interrupts = dp_vcpu_stat(vcpu, "irq_exits") - interrupts;
+	return dp_vcpu_stat(vcpu, "exits") - exits - interrupts - ROUNDS;
+}
+
+/* A vCPU that gets registers knows the root that came with them, only. */
+TEST(targets_and_sregs)
+{
+	struct kvm_vcpu *vcpu;
+	struct dp_vm dp;
+	u64 exits;
+
+	dp_vm_create(&dp, guest_to_and_fro, 1);
+	dp_vm_start(&dp);
+	vcpu = dp.vcpus[0];
+	exits = run_rounds(vcpu, 1, false);
+	pr_info("%d rounds: %lu exits\n", ROUNDS, exits);
+	exits = run_rounds(vcpu, ROUNDS + 1, true);
+	pr_info("%d rounds with KVM_SET_SREGS: %lu exits\n", ROUNDS, exits);
+	TEST_ASSERT(exits >= ROUNDS - 1, "Targets survive KVM_SET_SREGS");
+	dp_audit(&dp);
+	dp_run_until(vcpu, 0);
+	dp_audit(&dp);
+	dp_vm_free(&dp);
+}
+
+static u64 stage;
+static struct dp_tree shared[KNOWN];
+
+static void wait_for(u64 s)
+{
+	while (__atomic_load_n(&stage, __ATOMIC_ACQUIRE) < s)
+		cpu_relax();
+}
+
+static void go_on(u64 s)
+{
+	__atomic_store_n(&stage, s, __ATOMIC_RELEASE);
+}
+
+/* Another vCPU still knows the root: nobody but KVM may have to care. */
+DP_SMP_TEST(unpin_idle_target, 2)
+{
+	u64 i;
+
+	for (i = 0; i < 4 * ROUNDS; i += 4) {
+		if (cpu) {
+			wait_for(i + 1);
+			dp_set_cr3(dp_maddr(shared[0].gfn[4]));
+			dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+			go_on(i + 2);
+			wait_for(i + 3);
+			GUEST_ASSERT_EQ(dp_mov_cr3(dp_maddr(shared[0].gfn[4])),
+					GP_VECTOR);
+			expect_root(dp_boot.root_gfn);
+			go_on(i + 4);
+			continue;
+		}
+		trees_up(shared, 1);
+		go_on(i + 1);
+		wait_for(i + 2);
+		GUEST_ASSERT_EQ(dp_unpin(shared[0].gfn[4]), 0);
+		dp_tree_unseal(&shared[0]);
+		dp_assert_writable((u64)dp_ptr(shared[0].gfn[4]));
+		go_on(i + 3);
+		wait_for(i + 4);
+		dp_tree_free(&shared[0]);
+	}
+}
+
+/* Another vCPU runs on it, and came there without an exit. */
+DP_SMP_TEST(unpin_loaded_target, 2)
+{
+	u64 i, gfn;
+
+	for (i = 0; i < 4 * ROUNDS; i += 4) {
+		if (cpu) {
+			wait_for(i + 1);
+			gfn = shared[0].gfn[4];
+			dp_set_cr3(dp_maddr(gfn));
+			dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+			dp_set_cr3(dp_maddr(gfn));
+			go_on(i + 2);
+			while (READ_ONCE(stage) < i + 3) {
+				GUEST_ASSERT_EQ(READ_ONCE(*(u64 *)DP_VA), MARK);
+				cpu_relax();
+			}
+			expect_root(gfn);
+			dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+			go_on(i + 4);
+			continue;
+		}
+		trees_up(shared, 1);
+		go_on(i + 1);
+		wait_for(i + 2);
+		GUEST_ASSERT_EQ(dp_unpin(shared[0].gfn[4]), 0);
+		GUEST_ASSERT_EQ(dp_unpin(shared[0].gfn[4]), -EINVAL);
+		GUEST_ASSERT_EQ(dp_linear(shared[0].gfn[4], true), -EBUSY);
+		GUEST_ASSERT_EQ(dp_linear(shared[0].gfn[1], true), -EBUSY);
+		go_on(i + 3);
+		wait_for(i + 4);
+		dp_tree_unseal(&shared[0]);
+		dp_tree_free(&shared[0]);
+	}
+}
+
+/* Loaded after UNPIN, as another vCPU runs on it: nobody gets back to it. */
+DP_SMP_TEST(unpinned_root, 2)
+{
+	if (cpu) {
+		wait_for(1);
+		dp_set_cr3(dp_maddr(shared[0].gfn[4]));
+		go_on(2);
+		wait_for(3);
+		dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+		go_on(4);
+		return;
+	}
+
+	trees_up(shared, 1);
+	go_on(1);
+	wait_for(2);
+	GUEST_ASSERT_EQ(dp_unpin(shared[0].gfn[4]), 0);
+	dp_set_cr3(dp_maddr(shared[0].gfn[4]));
+	GUEST_ASSERT_EQ(READ_ONCE(*(u64 *)DP_VA), MARK);
+	dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+	go_on(3);
+	wait_for(4);
+	dp_tree_unseal(&shared[0]);
+	dp_tree_free(&shared[0]);
+}
+
+/* Two switch, one pins and unpins: who got the root has it. */
+static u64 switched[2], refused;
+
+static void switcher(int cpu)
+{
+	u64 i = cpu, n;
+	u8 v;
+
+	dp_enable_interrupts();
+	wait_for(1);
+	while (READ_ONCE(stage) == 1) {
+		n = i++ * 7 / 3 % (KNOWN + 1);
+		v = dp_mov_cr3(dp_maddr(n < KNOWN ? shared[n].gfn[4] :
+						    dp_boot.root_gfn));
+		if (v) {
+			GUEST_ASSERT_EQ(v, GP_VECTOR);
+			__atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
+			continue;
+		}
+		if (n < KNOWN)
+			GUEST_ASSERT_EQ(READ_ONCE(*(u64 *)DP_VA), MARK + n);
+		switched[cpu - 1]++;
+	}
+	dp_set_cr3(dp_maddr(dp_boot.root_gfn));
+	__atomic_add_fetch(&stage, 1, __ATOMIC_ACQ_REL);
+}
+
+DP_SMP_TEST(switch_and_unpin, 3)
+{
+	int i, n;
+
+	if (cpu) {
+		switcher(cpu);
+		return;
+	}
+
+	trees_up(shared, KNOWN);
+	go_on(1);
+	for (i = 0; i < 4 * ROUNDS; i++) {
+		n = i % KNOWN;
+		GUEST_ASSERT_EQ(dp_unpin(shared[n].gfn[4]), 0);
+		GUEST_ASSERT_EQ(dp_unpin(shared[n].gfn[4]), -EINVAL);
+		GUEST_ASSERT_EQ(dp_pin(4, shared[n].gfn[4]), 0);
+		if (!(i % 10))
+			GUEST_ASSERT_EQ(dp_baseptr(shared[n].gfn[4]), 0);
+	}
+	GUEST_ASSERT_EQ(dp_baseptr(dp_boot.root_gfn), 0);
+	go_on(2);
+	wait_for(4);
+	for (n = 0; n < KNOWN; n++)
+		dp_tree_down(&shared[n]);
+	GUEST_PRINTF("%lu and %lu switches, %lu refused\n", switched[0],
+		     switched[1], refused);
 }
 
 static void refuse_cr0(u64 clear, u64 set)

@@ -292,15 +292,17 @@ static void dp_audit_count_roots(struct dp_audit *a)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
-	u64 root;
+	unsigned int n;
+	u64 *roots;
 
 	kvm_for_each_vcpu(i, vcpu, a->dp->kvm) {
-		root = READ_ONCE(vcpu->arch.dp_root_mfn);
-		if (root == INVALID_PAGE)
-			root = 0;
-		dp_audit_count_root(a, a->vcpus[i].root, -1);
-		dp_audit_count_root(a, root, 1);
-		a->vcpus[i].root = root;
+		roots = a->vcpus[i].roots;
+		for (n = 0; n < KVM_DP_MAX_ROOTS; n++) {
+			dp_audit_count_root(a, roots[n], -1);
+			roots[n] = READ_ONCE(vcpu->arch.dp_roots[n]);
+			dp_audit_count_root(a, roots[n], 1);
+		}
+		a->vcpus[i].root = READ_ONCE(vcpu->arch.dp_root_mfn);
 	}
 }
 
@@ -330,9 +332,33 @@ static bool dp_audit_roots_settled(struct dp_audit *a)
 	return true;
 }
 
+/*
+ * Its root is among what it has references of, once.  What it may switch to
+ * without an exit is pinned, so that UNPIN finds it.
+ */
+static void dp_audit_vcpu_roots(struct dp_audit *a, unsigned int i)
+{
+	struct dp_audit_vcpu *vcpu = &a->vcpus[i];
+	struct dp_audit_frame f;
+	unsigned int n, own = 0;
+
+	for (n = 0; n < KVM_DP_MAX_ROOTS; n++) {
+		if (!vcpu->roots[n])
+			continue;
+		own += vcpu->roots[n] == vcpu->root;
+		if (!dp_audit_is_root(a, vcpu->roots[n], &f))
+			kvm_dp_bad(a, "vCPU %u: root mfn %llx is no valid table of level 4",
+				   i, vcpu->roots[n]);
+		else if (vcpu->stopped && vcpu->roots[n] != vcpu->root &&
+			 !(dp_audit_word(&f) & DP_PINNED))
+			kvm_dp_bad_frame(a, &f, "CR3 target, pinned", 0, 1);
+	}
+	if (vcpu->stopped && own != !!vcpu->root)
+		kvm_dp_bad(a, "vCPU %u: %u references of its root", i, own);
+}
+
 static void dp_audit_roots(struct dp_audit *a)
 {
-	struct dp_audit_frame f;
 	int tries = 0;
 	unsigned int i;
 
@@ -344,12 +370,8 @@ static void dp_audit_roots(struct dp_audit *a)
 	}
 
 	for (i = 0; i < a->nr_vcpus; i++) {
-		if (!a->vcpus[i].root)
-			continue;
-		a->out->roots++;
-		if (!dp_audit_is_root(a, a->vcpus[i].root, &f))
-			kvm_dp_bad(a, "vCPU %u: root mfn %llx is no valid table of level 4",
-				   i, a->vcpus[i].root);
+		a->out->roots += !!a->vcpus[i].root;
+		dp_audit_vcpu_roots(a, i);
 	}
 }
 

@@ -42,7 +42,8 @@ struct dp_audit_frame {
 
 struct dp_audit_vcpu {
 	bool stopped;
-	u64 root;		/* counted as a reference; 0: none */
+	u64 root;		/* that it runs on; 0: none */
+	u64 roots[KVM_DP_MAX_ROOTS];	/* counted as references, root too */
 };
 
 struct dp_audit {

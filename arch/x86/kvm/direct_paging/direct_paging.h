@@ -28,15 +28,18 @@ static inline bool kvm_dp_ignores_event(struct kvm_vcpu *vcpu)
 	return true;
 }
 
+void kvm_dp_note_switch(struct kvm_vcpu *vcpu, unsigned long cr3);
+
 /*
- * At each exit: what the vCPU ran on, said by the hardware.  Proves to tests
- * and to the auditor that the mode is what it says.
+ * At each exit, with IRQs off: what the vCPU ran on, said by the hardware.
+ * The guest may have switched to a CR3 target.  Also proves to tests and to
+ * the auditor that the mode is what it says.
  */
 static inline void kvm_dp_note_hw(struct kvm_vcpu *vcpu, unsigned long cr3,
 				  bool nested)
 {
-	vcpu->arch.dp_hw_other_root |=
-		cr3 != vcpu->arch.dp_root_mfn << PAGE_SHIFT;
+	if (unlikely(cr3 != vcpu->arch.dp_root_mfn << PAGE_SHIFT))
+		kvm_dp_note_switch(vcpu, cr3);
 	vcpu->arch.dp_hw_nested |= nested;
 	vcpu->arch.dp_exits++;
 }
@@ -135,6 +138,10 @@ void kvm_dp_reset_vcpu(struct kvm_vcpu *vcpu);
 void kvm_dp_init_mmu(struct kvm_vcpu *vcpu, union kvm_cpu_role cpu_role);
 int kvm_dp_load_mmu(struct kvm_vcpu *vcpu);
 hpa_t kvm_dp_root(struct kvm_vcpu *vcpu);
+
+/* root.c: CR3 targets, for VMX */
+void kvm_dp_setup_targets(unsigned int nr);
+unsigned int kvm_dp_cr3_targets(struct kvm_vcpu *vcpu, unsigned long *cr3s);
 
 /* refuse.c */
 bool kvm_dp_refuses_cap(long cap);

@@ -459,10 +459,12 @@ static __always_inline u64 kvm_dp_write_entry(u64 *slot, u64 entry,
 
 /*
  * root.c: lock-free where the new root is pinned and the old one keeps another
- * reference, so call it without dp->lock.
+ * reference, so call it without dp->lock, but for revoke.
  */
 int kvm_dp_load_root(struct kvm_vcpu *vcpu, u64 mfn);
 void kvm_dp_drop_root(struct kvm_vcpu *vcpu);
+void kvm_dp_drop_targets(struct kvm_vcpu *vcpu);
+void kvm_dp_revoke_root(struct kvm_dp *dp, u64 mfn);
 
 /* m2p.c: called with slots_lock (add, remove) or dp->lock (set) */
 int kvm_dp_m2p_init(struct kvm_dp *dp);

@@ -90,13 +90,12 @@ static void dp_doom(struct kvm_dp *dp, struct kvm_dp_frame *frame)
 }
 
 /* With its last reference, a table starts on its way down. */
-static void dp_put_table(struct kvm_dp *dp, struct kvm_dp_frame *frame,
-			 u64 flags)
+static void dp_put_table(struct kvm_dp *dp, struct kvm_dp_frame *frame)
 {
 	u64 new, word = READ_ONCE(frame->word);
 
 	do {
-		new = (word & ~flags) - DP_COUNT_ONE;
+		new = word - DP_COUNT_ONE;
 		if (!(new & DP_COUNT))
 			new = dp_partial(kvm_dp_type(word), DP_DOWN,
 					 PTRS_PER_PTE);
@@ -227,7 +226,7 @@ void kvm_dp_put_entry(struct kvm_dp *dp, u64 entry, int level)
 	if (dp_is_large(entry, level))
 		kvm_dp_put_large(dp, &ref, dp_large_blocks(level), writable);
 	else if (level > DP_L1)
-		dp_put_table(dp, ref.frame, 0);
+		dp_put_table(dp, ref.frame);
 	else if (writable)
 		kvm_dp_put_writable(dp, &ref);
 	else
@@ -574,6 +573,15 @@ static void dp_turn_round_all(struct kvm_dp *dp, struct kvm_dp_frame *frame)
 		 kvm_dp_type(frame->word) == kvm_dp_type(word) - 1);
 }
 
+/* The reference of the pin is the caller's now. */
+static void dp_clear_pinned(struct kvm_dp_frame *frame)
+{
+	u64 word = READ_ONCE(frame->word);
+
+	while (!try_cmpxchg64(&frame->word, &word, word & ~DP_PINNED))
+		;
+}
+
 int kvm_dp_unpin(struct kvm_dp *dp, u64 mfn, struct kvm_dp_budget *budget)
 {
 	struct kvm_dp_ref ref;
@@ -589,12 +597,16 @@ int kvm_dp_unpin(struct kvm_dp *dp, u64 mfn, struct kvm_dp_budget *budget)
 		return -EINVAL;
 
 	word = READ_ONCE(ref.frame->word);
-	if (word & DP_PINNED)
-		dp_put_table(dp, ref.frame, DP_PINNED);
-	else if (word & DP_UP)
+	if (word & DP_PINNED) {
+		dp_clear_pinned(ref.frame);
+		if (kvm_dp_type(word) == DP_L4)
+			kvm_dp_revoke_root(dp, mfn);
+		dp_put_table(dp, ref.frame);
+	} else if (word & DP_UP) {
 		dp_turn_round_all(dp, ref.frame);
-	else
+	} else {
 		return -EINVAL;
+	}
 	return dp_end(dp, budget, 0);
 }
 
@@ -725,7 +737,7 @@ void kvm_dp_put_root(struct kvm_dp *dp, u64 mfn)
 	lockdep_assert_held(&dp->lock);
 
 	if (kvm_dp_find(&dp->tables, mfn, &ref))
-		dp_put_table(dp, ref.frame, 0);
+		dp_put_table(dp, ref.frame);
 }
 
 int kvm_dp_clear_page(struct kvm_dp *dp, u64 mfn)

@@ -91,13 +91,18 @@ int kvm_dp_set_cr3(struct kvm_vcpu *vcpu, unsigned long cr3)
 	return 0;
 }
 
-/* For ioctls, which are not within kvm->srcu. */
+/*
+ * For ioctls, which are not within kvm->srcu.  What the vCPU ran on before says
+ * nothing about what it will run on.
+ */
 int kvm_dp_set_sregs_cr3(struct kvm_vcpu *vcpu, unsigned long cr3)
 {
 	int idx, r;
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	r = kvm_dp_set_cr3(vcpu, cr3);
+	if (!r)
+		kvm_dp_drop_targets(vcpu);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	return r;
 }

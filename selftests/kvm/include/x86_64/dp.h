@@ -171,6 +171,15 @@ static void guest_##name(int cpu)
 #define dp_p2m	((const u64 *)(DP_LINEAR + (DP_POOL_GFN << PAGE_SHIFT)))
 #define dp_m2p	((const u64 *)KVM_DP_M2P_BASE)
 
+/*
+ * For a guest that loops without an exit: while it has interrupts disabled,
+ * Bochs keeps those of the host pending, so nothing else would ever run.
+ */
+static inline void dp_enable_interrupts(void)
+{
+	asm volatile("sti");
+}
+
 long dp_hypercall(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 long dp_mmu_update(struct kvm_dp_mmu_update *reqs, u32 count, u32 *done);
 long dp_mmuext(struct kvm_dp_mmuext_op *ops, u32 count, u32 *done);
