@@ -129,6 +129,7 @@ void kvm_dp_free_memslot(struct kvm *kvm, struct kvm_memory_slot *slot);
 long kvm_dp_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl,
 		       void __user *argp);
 int kvm_dp_set_cr3(struct kvm_vcpu *vcpu, unsigned long cr3);
+bool kvm_dp_fastpath_cr3(struct kvm_vcpu *vcpu, int reg);
 int kvm_dp_set_sregs_cr3(struct kvm_vcpu *vcpu, unsigned long cr3);
 bool kvm_dp_is_valid_cr0(struct kvm_vcpu *vcpu, unsigned long cr0);
 bool kvm_dp_is_valid_cr4(struct kvm_vcpu *vcpu, unsigned long cr4);

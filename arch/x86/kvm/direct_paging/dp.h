@@ -462,6 +462,7 @@ static __always_inline u64 kvm_dp_write_entry(u64 *slot, u64 entry,
  * reference, so call it without dp->lock, but for revoke.
  */
 int kvm_dp_load_root(struct kvm_vcpu *vcpu, u64 mfn);
+bool kvm_dp_switch_root(struct kvm_vcpu *vcpu, u64 mfn);
 void kvm_dp_drop_root(struct kvm_vcpu *vcpu);
 void kvm_dp_drop_targets(struct kvm_vcpu *vcpu);
 void kvm_dp_revoke_root(struct kvm_dp *dp, u64 mfn);

@@ -10,7 +10,8 @@
  * To switch between tables that stay pinned takes no lock: the count changes
  * by cmpxchg, and only as long as the pin, or another root, keeps it above
  * zero.  What could be the last reference is dropped under dp->lock, as it
- * begins to take the tree apart.
+ * begins to take the tree apart.  Without targets, such a switch can be done
+ * with IRQs off, before anything else looks at the exit.
  *
  * Idle tables are pinned.  A guest that unpins a table wants it back as data,
  * and does not know that KVM remembers it, so UNPIN makes all vCPUs forget it.
@@ -66,6 +67,20 @@ static bool dp_put_but_last(u64 *p)
 			return false;
 	} while (!try_cmpxchg64(p, &word, word - DP_COUNT_ONE));
 	return true;
+}
+
+enum dp_switch {
+	DP_REFUSED,		/* it is not pinned: the lock can tell more */
+	DP_GOT,			/* but the old one has to go, under the lock */
+	DP_SWITCHED,
+};
+
+/* From a table to another one. */
+static enum dp_switch dp_switch(u64 *new, u64 *old)
+{
+	if (!dp_get_pinned(new))
+		return DP_REFUSED;
+	return dp_put_but_last(old) ? DP_SWITCHED : DP_GOT;
 }
 
 static int dp_get_new_root(struct kvm_dp *dp, u64 mfn)
@@ -162,6 +177,20 @@ static int dp_load_with_targets(struct kvm_vcpu *vcpu, u64 mfn)
 	return 0;
 }
 
+/*
+ * Without targets, only the first of dp_roots is in use.  In the second one,
+ * kvm_dp_switch_root() leaves the reference that dp_load_alone() goes on with.
+ */
+static u64 *dp_spare(struct kvm_vcpu *vcpu)
+{
+	return &vcpu->arch.dp_roots[1];
+}
+
+static bool dp_take_spare(struct kvm_vcpu *vcpu, u64 mfn)
+{
+	return !dp_nr_targets && cmpxchg(dp_spare(vcpu), mfn, 0) == mfn;
+}
+
 /* The new root takes the place of the old one. */
 static int dp_load_alone(struct kvm_vcpu *vcpu, u64 mfn)
 {
@@ -170,7 +199,7 @@ static int dp_load_alone(struct kvm_vcpu *vcpu, u64 mfn)
 	u64 old;
 	int r;
 
-	r = dp_get_new_root(dp, mfn);
+	r = dp_take_spare(vcpu, mfn) ? 0 : dp_get_new_root(dp, mfn);
 	if (r)
 		return r;
 
@@ -222,6 +251,37 @@ int kvm_dp_load_root(struct kvm_vcpu *vcpu, u64 mfn)
 	r = dp_load_with_targets(vcpu, mfn);
 	mutex_unlock(&vcpu->kvm->arch.dp->lock);
 	return r;
+}
+
+/*
+ * As kvm_dp_load_root(), but takes no lock.  False: call that, right away and
+ * for the same root.
+ */
+bool kvm_dp_switch_root(struct kvm_vcpu *vcpu, u64 mfn)
+{
+	struct kvm_dp *dp = vcpu->kvm->arch.dp;
+	struct kvm_dp_ref new, old;
+
+	lockdep_assert_once(srcu_read_lock_held(&vcpu->kvm->srcu));
+
+	if (dp_nr_targets || *dp_spare(vcpu))
+		return false;
+
+	if (!kvm_dp_find_unlocked(dp, vcpu->arch.dp_root_mfn, &old) ||
+	    !kvm_dp_find_unlocked(dp, mfn, &new))
+		return false;
+
+	switch (dp_switch(&new.frame->word, &old.frame->word)) {
+	case DP_SWITCHED:
+		WRITE_ONCE(vcpu->arch.dp_root_mfn, mfn);
+		WRITE_ONCE(vcpu->arch.dp_roots[0], mfn);
+		return true;
+	case DP_GOT:
+		WRITE_ONCE(*dp_spare(vcpu), mfn);
+		return false;
+	default:
+		return false;
+	}
 }
 
 /* True if the caller has to drop the reference. */
@@ -335,3 +395,7 @@ void kvm_dp_note_switch(struct kvm_vcpu *vcpu, unsigned long cr3)
 	vcpu->arch.cr3 = cr3;
 }
 EXPORT_SYMBOL_GPL(kvm_dp_note_switch);
+
+#ifdef CONFIG_KVM_DIRECT_PAGING_KUNIT_TEST
+#include "root_test.c"
+#endif

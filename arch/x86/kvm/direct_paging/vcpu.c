@@ -92,6 +92,48 @@ int kvm_dp_set_cr3(struct kvm_vcpu *vcpu, unsigned long cr3)
 }
 
 /*
+ * The same where nothing may sleep.  False: it may have to, or it is wrong, and
+ * kvm_dp_set_cr3() must follow.
+ */
+static bool dp_set_cr3_irqoff(struct kvm_vcpu *vcpu, unsigned long cr3)
+{
+	u64 mfn = kvm_dp_entry_mfn(cr3);
+
+	if (cr3 & ~DP_ENTRY_ADDR || !mfn)
+		return false;
+	if (mfn != vcpu->arch.dp_root_mfn && !kvm_dp_switch_root(vcpu, mfn))
+		return false;
+
+	vcpu->arch.cr3 = cr3;
+	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
+	return true;
+}
+
+/*
+ * After an exit for a MOV from that register to CR3, with IRQs off, where the
+ * CPU says what the next instruction is.  True: CR3 has changed, and the
+ * instruction is skipped.  The caller tells the hardware, and flushes.
+ */
+bool kvm_dp_fastpath_cr3(struct kvm_vcpu *vcpu, int reg)
+{
+	bool done;
+
+	lockdep_assert_irqs_disabled();
+
+	/* A debugger wants to know of each instruction. */
+	if (vcpu->guest_debug)
+		return false;
+
+	kvm_vcpu_srcu_read_lock(vcpu);
+	done = dp_set_cr3_irqoff(vcpu, kvm_register_read(vcpu, reg));
+	if (done)
+		kvm_skip_emulated_instruction(vcpu);
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	return done;
+}
+EXPORT_SYMBOL_GPL(kvm_dp_fastpath_cr3);
+
+/*
  * For ioctls, which are not within kvm->srcu.  What the vCPU ran on before says
  * nothing about what it will run on.
  */
