@@ -123,6 +123,13 @@ struct kvm_x86_dp_audit dp_audit(struct dp_vm *dp);
 void dp_test(dp_guest_fn guest, int nr_vcpus);
 
 void *dp_gfn_hva(struct dp_vm *dp, u64 gfn);
+
+/* As the P2M list says, which the guest has no reason to change. */
+static inline u64 dp_host_mfn(struct dp_vm *dp, u64 gfn)
+{
+	return ((u64 *)dp_gfn_hva(dp, DP_POOL_GFN))[gfn];
+}
+
 /* By the tables as they were before the start. */
 void *dp_gva_hva(struct dp_vm *dp, vm_vaddr_t gva);
 u64 *dp_boot_entry(struct dp_vm *dp, u64 va, int level);
