@@ -41,10 +41,40 @@ dp_find_leaf(struct kvm_dp *dp, u64 entry, bool *in_run)
 }
 
 /*
+ * Neighbours that go on with the next frame and the same flags need no check of
+ * their own.  Returns how many entries from @p on were such, up to @n.
+ */
+static u64 dp_get_run(const u64 *p, u64 n, u64 entry, struct kvm_dp_frame *frame)
+{
+	const u64 *end = p + n, *first = p;
+
+	for (; p < end; p++) {
+		entry += PAGE_SIZE;
+		frame++;
+		if (READ_ONCE(*p) != entry || !kvm_dp_try_get_writable(frame))
+			break;
+	}
+	return p - first;
+}
+
+/* The same from the end: how many entries before @p. */
+static u64 dp_put_run(const u64 *p, u64 n, u64 entry, struct kvm_dp_frame *frame)
+{
+	const u64 *end = p - n, *first = p;
+
+	for (; p > end; p--) {
+		entry -= PAGE_SIZE;
+		frame--;
+		if (READ_ONCE(p[-1]) != entry || !kvm_dp_try_put_writable(frame))
+			break;
+	}
+	return first - p;
+}
+
+/*
  * Take the references of writable leaves of frames that have such references
- * already, which is what most tables are full of.  Neighbours that go on with
- * the next frame and the same flags need no check of their own.  Returns how
- * many entries from @first on were such.
+ * already, which is what most tables are full of.  Returns how many entries
+ * from @first on were such.
  */
 u64 kvm_dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 		      const struct kvm_dp_budget *budget)
@@ -52,7 +82,7 @@ u64 kvm_dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 	u64 end = first + clamp_t(s64, budget->entries, 1, PTRS_PER_PTE - first);
 	struct kvm_dp_frame *frame;
 	u64 i = first;
-	u64 entry, stop;
+	u64 entry, n;
 	bool in_run;
 
 	while (i < end) {
@@ -60,17 +90,15 @@ u64 kvm_dp_get_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 		if (!dp_is_plain_writable(entry))
 			break;
 		frame = dp_find_leaf(dp, entry, &in_run);
-		if (unlikely(!frame))
+		if (unlikely(!frame) || !kvm_dp_try_get_writable(frame))
 			break;
 
-		stop = likely(in_run) ? end : i + 1;
-		do {
-			if (!kvm_dp_try_get_writable(frame))
-				return i - first;
-			entry += PAGE_SIZE;
-			frame++;
-		} while (++i < stop && READ_ONCE(table[i]) == entry &&
-			 entry & DP_IN_BLOCK);
+		if (++i < end && READ_ONCE(table[i]) == entry + PAGE_SIZE &&
+		    in_run) {
+			n = PTRS_PER_PTE - 1 - FIELD_GET(DP_IN_BLOCK, entry);
+			i += dp_get_run(&table[i], min(n, end - i), entry,
+					frame);
+		}
 	}
 	return i - first;
 }
@@ -82,7 +110,7 @@ u64 kvm_dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 	u64 end = first - clamp_t(s64, budget->entries, 0, first);
 	struct kvm_dp_frame *frame;
 	u64 i = first;
-	u64 entry, stop;
+	u64 entry, n;
 	bool in_run;
 
 	while (i > end) {
@@ -90,17 +118,15 @@ u64 kvm_dp_put_leaves(struct kvm_dp *dp, const u64 *table, u64 first,
 		if (!dp_is_plain_writable(entry))
 			break;
 		frame = dp_find_leaf(dp, entry, &in_run);
-		if (unlikely(!frame))
+		if (unlikely(!frame) || !kvm_dp_try_put_writable(frame))
 			break;
 
-		stop = likely(in_run) ? end : i - 1;
-		do {
-			if (!kvm_dp_try_put_writable(frame))
-				return first - i;
-			entry -= PAGE_SIZE;
-			frame--;
-		} while (--i > stop && READ_ONCE(table[i - 1]) == entry &&
-			 (entry + PAGE_SIZE) & DP_IN_BLOCK);
+		if (--i > end && READ_ONCE(table[i - 1]) == entry - PAGE_SIZE &&
+		    in_run) {
+			n = FIELD_GET(DP_IN_BLOCK, entry);
+			i -= dp_put_run(&table[i], min(n, i - end), entry,
+					frame);
+		}
 	}
 	return first - i;
 }
