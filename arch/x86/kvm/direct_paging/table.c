@@ -177,6 +177,9 @@ static int dp_get_table(struct kvm_dp *dp, struct kvm_dp_ref *child, int level,
 	if (kvm_dp_is_valid_table(word, level))
 		return dp_get_valid(child->frame, 0);
 
+	/* What becomes a table is sealed before the lock is dropped. */
+	if (budget->tables <= 0)
+		return -EAGAIN;
 	if (word & DP_UP && kvm_dp_type(word) == level) {
 		budget->tables--;
 		return DP_CHILD;
@@ -400,8 +403,6 @@ static int dp_validate(struct kvm_dp *dp, const struct kvm_dp_ref *root,
 		if (r == DP_CHILD) {
 			/* Levels go down by one, so this ends at level 1. */
 			path[++depth] = child;
-			if (budget->tables < 0)
-				return -EAGAIN;
 			continue;
 		}
 		if (r)
