@@ -389,9 +389,7 @@ TEST(user_mode)
 	dp_vm_create(&dp, guest_user, 1);
 	vm_install_exception_handler(dp.vm, GP_VECTOR, on_user_fault);
 	dp_vm_start(&dp);
-	dp_run_until(dp.vcpus[0], 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /*
@@ -469,9 +467,7 @@ TEST(emulator)
 	TEST_ASSERT(write(fd, "1", 1) == 1, "write: %d", errno);
 	dp_vm_create(&dp, guest_emulator, 1);
 	dp_vm_start(&dp);
-	dp_run_until(dp.vcpus[0], 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 	TEST_ASSERT(write(fd, "0", 1) == 1, "write: %d", errno);
 	close(fd);
 }
@@ -502,17 +498,12 @@ TEST(ipis)
 	struct kvm_vcpu *vcpu;
 	struct dp_vm dp;
 
-	dp_vm_create(&dp, guest_ipis, 1);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	dp_run_until(vcpu, 1);
+	vcpu = dp_vm_begin(&dp, guest_ipis);
 	vcpu_mp_state_get(vcpu, &state);
 	TEST_ASSERT_EQ(state.mp_state, KVM_MP_STATE_RUNNABLE);
 	TEST_ASSERT(dp_vcpu_stat(vcpu, "dp_ignored") >= 4,
 		    "%lu of 4 are ignored", dp_vcpu_stat(vcpu, "dp_ignored"));
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /*
@@ -577,9 +568,7 @@ TEST(triple_fault)
 	dp_audit(&dp);
 	dp_vcpu_start(&dp, 1);
 	dp_run_until(vcpu, 0);
-	dp_run_until(dp.vcpus[0], 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 int main(int argc, char *argv[])

@@ -106,10 +106,7 @@ TEST(refused)
 	struct kvm_vcpu *vcpu;
 	struct dp_vm dp;
 
-	dp_vm_create(&dp, guest_rest, 1);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	dp_run_until(vcpu, 1);
+	vcpu = dp_vm_begin(&dp, guest_rest);
 	refuse_states(vcpu);
 	refuse_vm_changes(dp.vm);
 
@@ -119,9 +116,7 @@ TEST(refused)
 	dp_audit(&dp);
 	state.mp_state = KVM_MP_STATE_RUNNABLE;
 	DP_EXPECT(__vcpu_ioctl(vcpu, KVM_SET_MP_STATE, &state), 0);
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /*
@@ -168,9 +163,7 @@ TEST(early_mapping)
 	dp_audit(&dp);
 	dp_run_until(dp.vcpus[0], 1);
 	TEST_ASSERT(!try_store(root + 100, FORGED), "The root can be written");
-	dp_run_until(dp.vcpus[0], 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /*
@@ -547,9 +540,7 @@ static void race(void *(*attack)(void *arg))
 	struct dp_vm dp;
 
 	catch_bus_errors();
-	dp_vm_create(&dp, guest_races, 1);
-	dp_vm_start(&dp);
-	dp_run_until(dp.vcpus[0], 1);
+	dp_vm_begin(&dp, guest_races);
 	run_race(&dp, attack);
 	vm_ioctl(dp.vm, KVM_X86_DP_AUDIT, &audit);
 	TEST_ASSERT(!audit.errors, "%llu invariants are broken, first: %.128s",

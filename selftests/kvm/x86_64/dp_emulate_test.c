@@ -199,10 +199,7 @@ TEST(translate)
 	struct dp_vm dp;
 	u64 *gfn;
 
-	dp_vm_create(&dp, guest_rest, 1);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	dp_run_until(vcpu, 1);
+	vcpu = dp_vm_begin(&dp, guest_rest);
 
 	gfn = dp_gva_hva(&dp, (vm_vaddr_t)gfns);
 	expect_translation(vcpu, DP_VA + 5, (gfn[0] << PAGE_SHIFT) + 5);
@@ -242,9 +239,7 @@ TEST(single_step)
 	u64 pc = 0;
 	int i;
 
-	dp_vm_create(&dp, guest_stepped, 1);
-	dp_vm_start(&dp);
-	dp_run_until(dp.vcpus[0], 1);
+	dp_vm_begin(&dp, guest_stepped);
 	run = dp.vcpus[0]->run;
 
 	vcpu_guest_debug_set(dp.vcpus[0], &debug);
@@ -258,9 +253,7 @@ TEST(single_step)
 
 	memset(&debug, 0, sizeof(debug));
 	vcpu_guest_debug_set(dp.vcpus[0], &debug);
-	dp_run_until(dp.vcpus[0], 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /*
@@ -325,9 +318,7 @@ TEST(pv_eoi)
 	dp_vm_create(&dp, guest_pv_eoi, 1);
 	vm_install_exception_handler(dp.vm, IPI_VECTOR, on_ipi);
 	dp_vm_start(&dp);
-	dp_run_until(dp.vcpus[0], 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 int main(int argc, char *argv[])

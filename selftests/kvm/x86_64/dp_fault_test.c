@@ -137,9 +137,7 @@ TEST(no_exits)
 	expect_zero(vcpu, "pf_guest");
 	expect_zero(vcpu, "invlpg");
 	expect_zero(vcpu, "mmio_exits");
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 int main(int argc, char *argv[])

@@ -21,7 +21,6 @@
 #define HUGE_VA		(DP_VA + GIB)
 
 #define LARGE		(DP_P | DP_PS | DP_NX)
-#define MULTIHIT_FILE	"/sys/devices/system/cpu/vulnerabilities/itlb_multihit"
 
 static bool needs_nx;
 
@@ -36,19 +35,6 @@ static bool has_block(struct dp_vm *dp)
 	return !(mfn % BLOCK_PAGES);
 }
 
-static bool has_multihit(void)
-{
-	char buf[64] = {};
-	FILE *f = fopen(MULTIHIT_FILE, "r");
-
-	if (!f)
-		return false;
-	if (!fgets(buf, sizeof(buf), f))
-		buf[0] = 0;
-	fclose(f);
-	return buf[0] && strncmp(buf, "Not affected", 12);
-}
-
 /* False if the host's memory is too fragmented to say anything. */
 static bool large_test(dp_guest_fn guest)
 {
@@ -58,7 +44,8 @@ static bool large_test(dp_guest_fn guest)
 	dp_vm_create(&dp, guest, 1);
 	ok = has_block(&dp);
 	if (ok) {
-		dp_write_global(&dp, needs_nx, has_multihit());
+		dp_write_global(&dp, needs_nx,
+				dp_host_has_bug("itlb_multihit"));
 		dp_vm_start(&dp);
 		dp_run_all(&dp);
 		dp_audit(&dp);

@@ -504,9 +504,7 @@ TEST(storm)
 	struct dp_vm dp;
 	u64 cut;
 
-	dp_vm_create(&dp, guest_storm, 1);
-	dp_vm_start(&dp);
-	dp_run_until(dp.vcpus[0], 1);
+	dp_vm_begin(&dp, guest_storm);
 
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &on, NULL);
@@ -519,9 +517,7 @@ TEST(storm)
 	TEST_ASSERT(cut >= STORM_ROUNDS * 2 * (BAD_ENTRY / 512),
 		    "Only %lu continuations", cut);
 	dp_audit(&dp);
-	dp_run_until(dp.vcpus[0], 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /*

@@ -309,10 +309,7 @@ TEST(targets)
 	struct dp_vm dp;
 	u64 exits;
 
-	dp_vm_create(&dp, guest_targets, 1);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	dp_run_until(vcpu, 1);
+	vcpu = dp_vm_begin(&dp, guest_targets);
 	dp_audit(&dp);
 	expect_exits(run_switches(vcpu, 2, "four roots"), each);
 	dp_audit(&dp);
@@ -321,9 +318,7 @@ TEST(targets)
 	TEST_ASSERT(exits >= SWITCHES / (KNOWN + 1) &&
 		    exits <= SWITCHES + OTHER_EXITS, "%lu exits", exits);
 	dp_audit(&dp);
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /* What the guest switches to without an exit, KVM sees nevertheless. */
@@ -386,9 +381,7 @@ TEST(targets_and_sregs)
 	pr_info("%d rounds with KVM_SET_SREGS: %lu exits\n", ROUNDS, exits);
 	TEST_ASSERT(exits >= ROUNDS - 1, "Targets survive KVM_SET_SREGS");
 	dp_audit(&dp);
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 static u64 stage;
@@ -718,10 +711,7 @@ TEST(registers_by_ioctl)
 	struct dp_vm dp;
 	u64 efer;
 
-	dp_vm_create(&dp, guest_rest, 1);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	dp_run_until(vcpu, 1);
+	vcpu = dp_vm_begin(&dp, guest_rest);
 
 	refuse_all_sregs(&dp);
 	efer = vcpu_get_msr(vcpu, MSR_EFER);
@@ -731,9 +721,7 @@ TEST(registers_by_ioctl)
 	refuse_msr(vcpu, 0);
 
 	dp_audit(&dp);
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /* And by what KVM_RUN synchronizes. */
@@ -762,9 +750,7 @@ TEST(registers_by_sync)
 	DP_EXPECT(__vcpu_run(vcpu), EINVAL);
 
 	vcpu->run->kvm_dirty_regs = 0;
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 int main(int argc, char *argv[])

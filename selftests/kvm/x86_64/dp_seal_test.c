@@ -440,10 +440,7 @@ TEST(hold)
 	struct dp_vm dp;
 	int fd, i;
 
-	dp_vm_create(&dp, guest_hold, 1);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	dp_run_until(vcpu, 1);
+	vcpu = dp_vm_begin(&dp, guest_hold);
 	hold.gfn = dp_read_global(&dp, held_gfn);
 
 	hold.flags = 1;
@@ -468,9 +465,7 @@ TEST(hold)
 	close(fd);
 	dp_run_until(vcpu, 3);
 	DP_EXPECT(__vm_ioctl(dp.vm, KVM_X86_DP_HOLD, &hold), EBUSY);
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 int main(int argc, char *argv[])

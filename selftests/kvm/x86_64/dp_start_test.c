@@ -274,9 +274,7 @@ TEST(vcpu_arguments)
 	/* None of this did harm. */
 	DP_EXPECT(__vcpu_run(vcpu), EINVAL);
 	dp_vcpu_start(&dp, 0);
-	dp_run_until(vcpu, 0);
-	dp_audit(&dp);
-	dp_vm_free(&dp);
+	dp_vm_end(&dp);
 }
 
 /* Ways to spoil an entry of the tree, which is that of @va at a level. */

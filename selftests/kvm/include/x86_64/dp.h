@@ -89,6 +89,8 @@ struct dp_vm {
 
 /* SKIP if the host has no direct paging. */
 void dp_require(void);
+/* By its name in /sys/devices/system/cpu/vulnerabilities. */
+bool dp_host_has_bug(const char *name);
 void dp_turn_auditor(bool on);
 
 /* With tables full of guest frame numbers, without vCPUs, not started. */
@@ -118,6 +120,11 @@ void dp_run_all(struct dp_vm *dp);
 
 /* Nothing broken, nothing partial, and nested paging never on. */
 struct kvm_x86_dp_audit dp_audit(struct dp_vm *dp);
+
+/* A VM with one vCPU, started, and run until stage 1. */
+struct kvm_vcpu *dp_vm_begin(struct dp_vm *dp, dp_guest_fn guest);
+/* Until its guest is done; an audit; and freed. */
+void dp_vm_end(struct dp_vm *dp);
 
 /* All of that for one guest. */
 void dp_test(dp_guest_fn guest, int nr_vcpus);

@@ -8,7 +8,7 @@
 
 #include "dp.h"
 
-#define L1TF_FILE	"/sys/devices/system/cpu/vulnerabilities/l1tf"
+#define BUGS		"/sys/devices/system/cpu/vulnerabilities"
 #define AUDIT_FILE	"/sys/module/kvm/parameters/direct_paging_audit"
 
 /* For root, off by default; if that fails, the ioctl says so. */
@@ -81,11 +81,13 @@ static void layout(struct dp_vm *dp)
 	dp->vm = vm;
 }
 
-static bool has_l1tf(void)
+bool dp_host_has_bug(const char *name)
 {
-	char buf[64] = {};
-	FILE *f = fopen(L1TF_FILE, "r");
+	char path[128], buf[64] = {};
+	FILE *f;
 
+	snprintf(path, sizeof(path), BUGS "/%s", name);
+	f = fopen(path, "r");
 	if (!f)
 		return false;
 	if (!fgets(buf, sizeof(buf), f))
@@ -104,7 +106,7 @@ static void fill_boot(struct dp_vm *dp)
 	dp_boot.idt.address = vm->arch.idt;
 	dp_boot.root_gfn = dp->root_gfn;
 	dp_boot.nr_vcpus = dp->nr_vcpus;
-	dp_boot.l1tf = has_l1tf();
+	dp_boot.l1tf = dp_host_has_bug("l1tf");
 	sync_global_to_guest(vm, dp_boot);
 }
 
@@ -350,6 +352,21 @@ struct kvm_x86_dp_audit dp_audit(struct dp_vm *dp)
 	TEST_ASSERT(!audit.np_enabled, "Nested paging was on");
 	TEST_ASSERT(!audit.partial, "%llu tables are partial", audit.partial);
 	return audit;
+}
+
+struct kvm_vcpu *dp_vm_begin(struct dp_vm *dp, dp_guest_fn guest)
+{
+	dp_vm_create(dp, guest, 1);
+	dp_vm_start(dp);
+	dp_run_until(dp->vcpus[0], 1);
+	return dp->vcpus[0];
+}
+
+void dp_vm_end(struct dp_vm *dp)
+{
+	dp_run_until(dp->vcpus[0], 0);
+	dp_audit(dp);
+	dp_vm_free(dp);
 }
 
 void dp_test(dp_guest_fn guest, int nr_vcpus)
