@@ -770,14 +770,26 @@ static void make_roots(void)
 	}
 }
 
+static void report(const char *name, u64 n)
+{
+	GUEST_SYNC_ARGS(STAGE_REPORT, (u64)name, n, ticks, 0);
+	ticks = 0;
+}
+
+/* The host has all memory then, and an ordinary VM maps it. */
+static void touch_memory(void)
+{
+	u64 gfn = DP_POOL_GFN + DP_P2M_PAGES;
+
+	begin();
+	touch((u64)dp_ptr(gfn), DP_MAX_GFN - gfn);
+	pause_clock();
+	report("first_touch", DP_MAX_GFN - gfn);
+}
+
 static void make_tables(void)
 {
-	u64 gfn;
 	int i;
-
-	/* The host has all memory, and an ordinary VM maps it. */
-	for (gfn = DP_POOL_GFN + DP_P2M_PAGES; gfn < DP_MAX_GFN; gfn++)
-		WRITE_ONCE(*dp_ptr(gfn), 0);
 
 	for (i = 0; i < 2; i++) {
 		l1[i] = dp_link(VA + i * NR_PAGES * PAGE_SIZE);
@@ -804,9 +816,7 @@ static void measure(void)
 		if (op->undo)
 			op->undo();
 	}
-	GUEST_SYNC_ARGS(STAGE_REPORT, (u64)op->name, op->passes * op->n, ticks,
-			0);
-	ticks = 0;
+	report(op->name, op->passes * op->n);
 }
 
 static void guest_perf(int cpu)
@@ -814,6 +824,7 @@ static void guest_perf(int cpu)
 	u64 i;
 
 	take_faults();
+	touch_memory();
 	make_tables();
 	make_roots();
 	if (!dp_boot.ordinary && !has_folios())
