@@ -478,6 +478,7 @@ u64 kvm_dp_m2p_entry(struct kvm_dp *dp);	/* for slot 256; 0: no window */
 /* walk.c: the level-1 entry of a linear address, or NULL; under dp->lock */
 u64 *kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va);
 int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size);
+int kvm_dp_write_virt(struct kvm_vcpu *vcpu, u64 gva, const void *from, u32 size);
 
 /* hold.c */
 int kvm_dp_hold(struct kvm_dp *dp, const struct kvm_x86_dp_hold *hold);

@@ -58,19 +58,13 @@ int kvm_dp_copy_in(struct kvm_dp_call *call, u64 gva, void *to, u32 size)
 	return kvm_dp_read_virt(call->vcpu, gva, to, size);
 }
 
-/*
- * A page table is writable nowhere, neither for the guest nor for the VMM:
- * both the walk and the store into the VMM's mapping would have to succeed.
- */
-int kvm_dp_copy_out(struct kvm_dp_call *call, u64 gva, void *from, u32 size)
+int kvm_dp_copy_out(struct kvm_dp_call *call, u64 gva, const void *from,
+		    u32 size)
 {
-	struct x86_exception e;
-
-	if (!kvm_dp_is_range(gva, size) ||
-	    kvm_write_guest_virt_system(call->vcpu, gva, from, size, &e))
+	if (!kvm_dp_is_range(gva, size))
 		return -EFAULT;
 
-	return 0;
+	return kvm_dp_write_virt(call->vcpu, gva, from, size);
 }
 
 /* No guest may act on another, nor on the pseudo-domains of Xen. */
@@ -508,20 +502,17 @@ static int dp_pass_on(struct kvm_vcpu *vcpu, bool syscall)
 /* Not inlined: calls of others should not pay for these variables. */
 static noinline int dp_own_hypercall(struct kvm_vcpu *vcpu, bool syscall)
 {
-	struct kvm_dp_call call = {
-		.vcpu = vcpu,
-		.dp = vcpu->kvm->arch.dp,
-		.nr = kvm_rax_read(vcpu),
-		.budget = DP_BUDGET,
-	};
+	struct kvm_dp_call call __uninitialized;
 	long r;
 
-	/* There is no table in a 32-bit format that one could ask to change. */
-	if (!is_64_bit_hypercall(vcpu)) {
-		kvm_queue_exception(vcpu, UD_VECTOR);
-		return 1;
-	}
-
+	call.vcpu = vcpu;
+	call.dp = vcpu->kvm->arch.dp;
+	call.nr = kvm_rax_read(vcpu);
+	call.budget = (struct kvm_dp_budget)DP_BUDGET;
+	call.progress = false;
+	call.continued = false;
+	call.begun = false;
+	call.draining = false;
 	dp_read_args(vcpu, call.args);
 
 	if (kvm_x86_call(get_cpl)(vcpu))

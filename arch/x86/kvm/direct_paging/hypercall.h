@@ -81,7 +81,8 @@ static inline long kvm_dp_result(const struct kvm_dp_call *call, u64 op, long r)
 /* hypercall.c */
 bool kvm_dp_is_range(u64 gva, u64 size);
 int kvm_dp_copy_in(struct kvm_dp_call *call, u64 gva, void *to, u32 size);
-int kvm_dp_copy_out(struct kvm_dp_call *call, u64 gva, void *from, u32 size);
+int kvm_dp_copy_out(struct kvm_dp_call *call, u64 gva, const void *from,
+		    u32 size);
 int kvm_dp_check_domid(u64 domid);
 int kvm_dp_enter(struct kvm_dp_call *call);
 int kvm_dp_leave(struct kvm_dp_call *call, int r);

@@ -267,6 +267,54 @@ int kvm_dp_read_virt(struct kvm_vcpu *vcpu, u64 gva, void *to, u32 size)
 	return 0;
 }
 
+/* A reference for as long as it takes: so it is no table, nor becomes one. */
+static int dp_write_frame(struct kvm_dp *dp, u64 mfn, unsigned int offset,
+			  const void *from, u32 size)
+{
+	struct kvm_dp_ref ref;
+	int r = -EFAULT;
+
+	mutex_lock(&dp->lock);
+	if (kvm_dp_find(&dp->targets, mfn, &ref) &&
+	    !kvm_dp_has_failed(dp, ref.frame) &&
+	    !kvm_dp_get_writable(dp, &ref)) {
+		memcpy((void *)kvm_dp_table(ref.frame) + offset, from, size);
+		kvm_dp_put_writable(dp, &ref);
+		r = 0;
+	}
+	mutex_unlock(&dp->lock);
+	return r;
+}
+
+static int dp_write_page(struct kvm_vcpu *vcpu, u64 gva, const void *from,
+			 u32 size)
+{
+	struct dp_walk walk __uninitialized;
+
+	if (!dp_walk(&walk, vcpu, gva) ||
+	    permission_fault(vcpu, vcpu->arch.walk_mmu, dp_access(&walk), 0,
+			     PFERR_WRITE_MASK))
+		return -EFAULT;
+
+	return dp_write_frame(walk.dp, dp_leaf_mfn(&walk), offset_in_page(gva),
+			      from, size);
+}
+
+/* The same for writes, without dp->lock, which it takes for each page. */
+int kvm_dp_write_virt(struct kvm_vcpu *vcpu, u64 gva, const void *from, u32 size)
+{
+	u32 n;
+	int r;
+
+	for (; size; size -= n, gva += n, from += n) {
+		n = min_t(u32, size, PAGE_SIZE - offset_in_page(gva));
+		r = dp_write_page(vcpu, gva, from, n);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 /* The entry need not be present, only the table. */
 u64 *kvm_dp_walk_to_l1(struct kvm_vcpu *vcpu, u64 va)
 {
