@@ -520,6 +520,81 @@ TEST(storm)
 	dp_vm_end(&dp);
 }
 
+/* More tables than one execution begins, which user space may map in between. */
+#define STORM_TABLES	32
+
+static u64 storm_tables[STORM_TABLES];
+
+static void guest_tables(int cpu)
+{
+	unsigned int i, round;
+	u64 parent = dp_alloc();
+
+	for (i = 0; i < STORM_TABLES; i++) {
+		storm_tables[i] = dp_alloc();
+		dp_ptr(parent)[i] = dp_maddr(storm_tables[i]) | DP_LEAF;
+		dp_seal(storm_tables[i]);
+	}
+	dp_seal(parent);
+
+	for (round = 0; round < STORM_ROUNDS; round++) {
+		GUEST_SYNC(1);
+		GUEST_ASSERT_EQ(dp_pin(2, parent), 0);
+		GUEST_ASSERT_EQ(dp_unpin(parent), 0);
+	}
+}
+
+/* An audit whenever a signal comes between two executions of a call. */
+static bool run_audited(struct dp_vm *dp)
+{
+	struct kvm_x86_dp_audit audit = {};
+	struct ucall uc;
+
+	while (__vcpu_run(dp->vcpus[0])) {
+		TEST_ASSERT_EQ(errno, EINTR);
+		vm_ioctl(dp->vm, KVM_X86_DP_AUDIT, &audit);
+		TEST_ASSERT(!audit.errors, "%llu errors, first: %.128s",
+			    audit.errors, audit.first);
+	}
+	switch (get_ucall(dp->vcpus[0], &uc)) {
+	case UCALL_SYNC:
+		return true;
+	case UCALL_ABORT:
+		REPORT_GUEST_ASSERT(uc);
+		return false;
+	default:
+		return false;
+	}
+}
+
+TEST(storm_of_tables)
+{
+	const struct itimerval on = { { 0, 500 }, { 0, 500 } };
+	const struct itimerval off = {};
+	struct sigaction sa = { .sa_handler = on_alarm };
+	unsigned int i, rounds = 0;
+	struct dp_vm dp;
+	u64 gfn;
+
+	dp_vm_create(&dp, guest_tables, 1);
+	dp_vm_start(&dp);
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &on, NULL);
+	while (run_audited(&dp)) {
+		rounds++;
+		for (i = 0; i < STORM_TABLES; i++) {
+			gfn = dp_read_global(&dp, storm_tables[i]);
+			READ_ONCE(*(u64 *)dp_gfn_hva(&dp, gfn));
+		}
+	}
+	setitimer(ITIMER_REAL, &off, NULL);
+
+	TEST_ASSERT_EQ(rounds, STORM_ROUNDS);
+	dp_audit(&dp);
+	dp_vm_free(&dp);
+}
+
 /*
  * VMs beside each other
  */
