@@ -51,7 +51,7 @@ static void refuse_states(struct kvm_vcpu *vcpu)
 	const u32 states[] = { KVM_MP_STATE_INIT_RECEIVED,
 			       KVM_MP_STATE_SIPI_RECEIVED };
 	struct kvm_nested_state nested = { .size = sizeof(nested) };
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_HYPERV_SYNIC2 };
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HYPERV_ENFORCE_CPUID };
 	struct kvm_vcpu_events events;
 	struct kvm_mp_state state;
 	unsigned int i;

@@ -10,6 +10,7 @@
 #define TEST_TIMEOUT_DEFAULT	DP_TIMEOUT_S
 
 #define MARK		0xabcdef01ULL
+#define OTHER_VA	(DP_VA + BIT_ULL(39))
 #define SWITCHES	20000
 #define KNOWN		4
 #define ROUNDS		50
@@ -81,6 +82,33 @@ static void refuse_root(u64 mfn)
 	GUEST_ASSERT_EQ(dp_mov_cr3(mfn << PAGE_SHIFT), GP_VECTOR);
 	GUEST_ASSERT_EQ(dp_ext(KVM_DP_MMUEXT_NEW_BASEPTR, mfn, 0), -EINVAL);
 	expect_root(dp_boot.root_gfn);
+}
+
+/* What calls pass is behind the same address of each root, but another page. */
+DP_TEST(arguments_by_root)
+{
+	u64 out = dp_link(OTHER_VA), boot = dp_maddr(dp_boot.root_gfn), want;
+	struct kvm_dp_mmu_update *req;
+	struct dp_tree trees[2];
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		dp_tree_up(&trees[i], DP_VA);
+		req = (void *)dp_ptr(trees[i].gfn[0]);
+		req->ptr = out;
+		req->val = dp_maddr(trees[i].gfn[0]) | DP_P;
+	}
+	for (i = 0; i < 6; i++) {
+		dp_set_cr3(dp_maddr(trees[i & 1].gfn[4]));
+		want = dp_maddr(trees[i & 1].gfn[0]) | DP_P;
+		GUEST_ASSERT_EQ(dp_mmu_update((void *)DP_VA, 1, NULL), 0);
+		GUEST_ASSERT_EQ(dp_get(out), want);
+	}
+	dp_set_cr3(boot);
+	GUEST_ASSERT_EQ(dp_set(out, 0), 0);
+	dp_unlink(OTHER_VA);
+	for (i = 0; i < 2; i++)
+		dp_tree_down(&trees[i]);
 }
 
 DP_TEST(bad_roots)
