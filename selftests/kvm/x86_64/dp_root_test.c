@@ -89,25 +89,28 @@ DP_TEST(arguments_by_root)
 {
 	u64 out = dp_link(OTHER_VA), boot = dp_maddr(dp_boot.root_gfn), want;
 	struct kvm_dp_mmu_update *req;
-	struct dp_tree trees[2];
+	/* More than KVM can tell apart by hash. */
+	struct dp_tree trees[12];
+	struct dp_tree *tree;
 	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < ARRAY_SIZE(trees); i++) {
 		dp_tree_up(&trees[i], DP_VA);
 		req = (void *)dp_ptr(trees[i].gfn[0]);
 		req->ptr = out;
 		req->val = dp_maddr(trees[i].gfn[0]) | DP_P;
 	}
-	for (i = 0; i < 6; i++) {
-		dp_set_cr3(dp_maddr(trees[i & 1].gfn[4]));
-		want = dp_maddr(trees[i & 1].gfn[0]) | DP_P;
+	for (i = 0; i < 3 * ARRAY_SIZE(trees); i++) {
+		tree = &trees[i * 5 % ARRAY_SIZE(trees)];
+		dp_set_cr3(dp_maddr(tree->gfn[4]));
+		want = dp_maddr(tree->gfn[0]) | DP_P;
 		GUEST_ASSERT_EQ(dp_mmu_update((void *)DP_VA, 1, NULL), 0);
 		GUEST_ASSERT_EQ(dp_get(out), want);
 	}
 	dp_set_cr3(boot);
 	GUEST_ASSERT_EQ(dp_set(out, 0), 0);
 	dp_unlink(OTHER_VA);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < ARRAY_SIZE(trees); i++)
 		dp_tree_down(&trees[i]);
 }
 
