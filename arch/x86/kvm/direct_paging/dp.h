@@ -177,6 +177,8 @@ struct kvm_dp_budget {
 /* What vCPUs remember of their walks is out of date. */
 static inline void kvm_dp_note_links(struct kvm_dp *dp)
 {
+	lockdep_assert_held(&dp->lock);
+
 	WRITE_ONCE(dp->links, dp->links + 1);
 }
 

@@ -144,6 +144,9 @@ static noinline bool dp_walk_down(struct dp_walk *walk, struct kvm_vcpu *vcpu)
 static __always_inline bool dp_walk_to_table(struct dp_walk *walk,
 					     struct kvm_vcpu *vcpu, u64 va)
 {
+	/* What keeps the frames of a table that is on the way. */
+	lockdep_assert_once(srcu_read_lock_held(&vcpu->kvm->srcu));
+
 	walk->dp = vcpu->kvm->arch.dp;
 	walk->va = va;
 	walk->access = ~0ULL;
