@@ -52,9 +52,11 @@ struct folio *kvm_gmem_add_large_folio(struct inode *inode, pgoff_t index)
 }
 
 /*
- * Keep folios whole whose frames can become page tables.  To split one, the
- * kernel unmaps it by its reverse map: there it would find the mappings by
- * their pfn, and drop references that they never had.
+ * Keep folios whole.  To split one whose frames can become page tables, the
+ * kernel would unmap it by its reverse map: there it would find the mappings
+ * by their pfn, and drop references that they never had.  Others have users
+ * that the kernel does not know of, and it would fail to split them late, after
+ * it told nobody.
  */
 bool kvm_gmem_release_folio(struct folio *folio, gfp_t gfp)
 {
@@ -68,10 +70,11 @@ void kvm_gmem_init_mapping(struct inode *inode)
 {
 	u64 flags = kvm_gmem_flags(inode);
 
-	if (flags & GUEST_MEMFD_FLAG_MMAP)
-		mapping_set_large_folios(inode->i_mapping);
-	if (flags & GUEST_MEMFD_FLAG_PAGE_TABLES)
-		mapping_set_release_always(inode->i_mapping);
+	if (!(flags & GUEST_MEMFD_FLAG_MMAP))
+		return;
+
+	mapping_set_large_folios(inode->i_mapping);
+	mapping_set_release_always(inode->i_mapping);
 }
 
 static void gmem_zero_folio(struct folio *folio)
