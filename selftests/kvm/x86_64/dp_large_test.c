@@ -162,6 +162,48 @@ LARGE_TEST(large_refused)
 	dp_unlink(DP_VA);
 }
 
+/*
+ * One of 1 GiB, for each frame that it could begin with or be around: no VM
+ * here has that much in one piece.
+ */
+DP_TEST(huge_refused)
+{
+	u64 table = dp_alloc(), l3, maddr, entry;
+	const u64 rights[] = { 0, DP_RW, DP_RW | DP_US | DP_A | DP_D };
+	int i, j;
+	long want;
+
+	dp_link(DP_VA);
+	l3 = dp_walk(dp_root(), HUGE_VA, 3);
+	for (i = 0; i < 512; i++) {
+		/* Own frames, each with and without what is below 1 GiB. */
+		maddr = dp_maddr(DP_MAX_GFN - 1 - 8 * i);
+		entry = (maddr & ~(GIB - 1)) | LARGE | rights[i % 3];
+		want = dp_is_own(PTE_GET_PFN(entry)) ? -EINVAL : -EPERM;
+		GUEST_ASSERT_EQ(dp_set(l3, entry), want);
+		GUEST_ASSERT_EQ(dp_get(l3), 0);
+		if (maddr & (GIB - 1))
+			GUEST_ASSERT_EQ(dp_set(l3, maddr | LARGE |
+					       rights[i % 3]), -EINVAL);
+		GUEST_ASSERT_EQ(dp_get(l3), 0);
+		if (i % 64)
+			continue;
+
+		for (j = 0; j < 2; j++) {
+			dp_ptr(table)[i] = j ? entry : maddr | LARGE;
+			if (!j && !(maddr & (GIB - 1)))
+				continue;
+			dp_seal(table);
+			GUEST_ASSERT_EQ(dp_pin(3, table), j ? want : -EINVAL);
+			dp_unseal(table);
+			dp_ptr(table)[i] = 0;
+		}
+	}
+	dp_assert_unmapped(HUGE_VA);
+	dp_free(table);
+	dp_unlink(DP_VA);
+}
+
 static void expect_no_table(u64 gfn)
 {
 	int level;

@@ -404,8 +404,11 @@ static void guest_pins(int cpu)
 	GUEST_ASSERT_EQ(r, -EINVAL);
 }
 
+static int alarms;
+
 static void on_alarm(int sig)
 {
+	WRITE_ONCE(alarms, alarms + 1);
 }
 
 /* Again and again, as a signal before KVM_RUN stops nothing; 0: no more. */
@@ -478,6 +481,165 @@ TEST(partial_tables)
 	dp_audit(&x.dp);
 	dp_run_until(vcpu, 0);
 	extra_destroy(&x);
+}
+
+/* Nothing but a fatal signal stops a change of slots. */
+TEST(signals)
+{
+	const u64 ns[] = { 50000, 200000, 1000000 };
+	struct extra x;
+	int i;
+
+	extra_create(&x, guest_idle);
+	dp_run_until(x.dp.vcpus[0], 1);
+	for (i = 0; i < 3 * ARRAY_SIZE(ns); i++) {
+		WRITE_ONCE(alarms, 0);
+		arm(ns[i % ARRAY_SIZE(ns)]);
+		do {
+			DP_EXPECT(add_slot(&x), 0);
+			dp_audit(&x.dp);
+			DP_EXPECT(delete_slot(&x), 0);
+		} while (READ_ONCE(alarms) < 5);
+		arm(0);
+		DP_EXPECT(punch(x.gmem, 0, EXTRA_SIZE), 0);
+	}
+	dp_run_until(x.dp.vcpus[0], 0);
+	extra_destroy(&x);
+}
+
+/*
+ * The M2P window of frames of which no two are in the same 2 MiB: those of one
+ * file, with 2 MiB of other files between them.  Nothing else is in the VM, so
+ * all that the window costs can be counted.
+ */
+#define SPREAD_PAGES	224
+#define SPREAD_HALF	(SPREAD_PAGES / 2)
+#define SPREAD_GPA	(EXTRA_GFN << PAGE_SHIFT)
+#define WINDOW_MIN	(512 * 1024 / PAGE_SIZE)
+
+struct spread {
+	struct dp_vm dp;
+	int gmem;
+	int fill[SPREAD_PAGES];
+	void *hva;
+	u64 mfns[SPREAD_PAGES];
+};
+
+static void spread_open(struct spread *s)
+{
+	const u64 size = 511 * PAGE_SIZE;
+	int i;
+
+	s->dp.vm = vm_create_barebones_type(KVM_X86_DIRECT_PAGING_VM);
+	s->gmem = vm_create_guest_memfd(s->dp.vm, SPREAD_PAGES * PAGE_SIZE,
+					DP_GMEM_FLAGS);
+	s->hva = mmap(NULL, SPREAD_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED, s->gmem, 0);
+	TEST_ASSERT(s->hva != MAP_FAILED, __KVM_SYSCALL_ERROR("mmap", -1));
+	for (i = 0; i < SPREAD_PAGES; i++) {
+		DP_EXPECT(fallocate(s->gmem, FALLOC_FL_KEEP_SIZE, i * PAGE_SIZE,
+				    PAGE_SIZE), 0);
+		s->fill[i] = vm_create_guest_memfd(s->dp.vm, size,
+						   DP_GMEM_FLAGS);
+		DP_EXPECT(fallocate(s->fill[i], FALLOC_FL_KEEP_SIZE, 0, size),
+			  0);
+	}
+}
+
+static void spread_close(struct spread *s)
+{
+	int i;
+
+	munmap(s->hva, SPREAD_PAGES * PAGE_SIZE);
+	close(s->gmem);
+	for (i = 0; i < SPREAD_PAGES; i++)
+		close(s->fill[i]);
+	kvm_vm_free(s->dp.vm);
+}
+
+static int spread_add(struct spread *s, u64 first, u64 npages)
+{
+	return __dp_set_slot(&s->dp, 0, KVM_MEM_GUEST_MEMFD, EXTRA_GFN, npages,
+			     s->hva + first * PAGE_SIZE, s->gmem,
+			     first * PAGE_SIZE);
+}
+
+static void spread_delete(struct spread *s)
+{
+	DP_EXPECT(__dp_set_slot(&s->dp, 0, 0, EXTRA_GFN, 0, NULL, -1, 0), 0);
+}
+
+/* The frames' numbers, half of them at a time: all may be too many. */
+static void spread_read(struct spread *s)
+{
+	struct kvm_x86_dp_p2m p2m = {
+		.gfn = EXTRA_GFN,
+		.npages = SPREAD_HALF,
+		.gpa = SPREAD_GPA,
+	};
+	int i;
+
+	for (i = 0; i < SPREAD_PAGES; i += SPREAD_HALF) {
+		DP_EXPECT(spread_add(s, i, SPREAD_HALF), 0);
+		vm_ioctl(s->dp.vm, KVM_X86_DP_P2M, &p2m);
+		memcpy(&s->mfns[i], s->hva + i * PAGE_SIZE,
+		       SPREAD_HALF * sizeof(u64));
+		spread_delete(s);
+	}
+}
+
+/* Pages of the window: one for each number without its lowest bits. */
+static u64 window_pages(struct spread *s, int n)
+{
+	u64 pages = 1;
+	int i, j, shift;
+
+	for (shift = 9; shift <= 27; shift += 9) {
+		for (i = 0; i < n; i++) {
+			for (j = 0; j < i; j++) {
+				if (s->mfns[i] >> shift == s->mfns[j] >> shift)
+					break;
+			}
+			pages += j == i;
+		}
+	}
+	return pages;
+}
+
+TEST(scattered)
+{
+	u64 pages, empty;
+	struct spread s;
+	int n, full = 0;
+
+	spread_open(&s);
+	empty = vm_get_stat(s.dp.vm, "dp_m2p_bytes");
+	TEST_ASSERT_EQ(empty, PAGE_SIZE);
+	spread_read(&s);
+	for (n = SPREAD_HALF; n <= SPREAD_PAGES; n++) {
+		pages = window_pages(&s, n);
+		if (pages > WINDOW_MIN + n / 8) {
+			DP_EXPECT(spread_add(&s, 0, n), ENOSPC);
+			pages = 1;
+			full++;
+		} else {
+			DP_EXPECT(spread_add(&s, 0, n), 0);
+			TEST_ASSERT_EQ(vm_get_stat(s.dp.vm, "dp_m2p_bytes"),
+				       pages * PAGE_SIZE);
+			dp_audit(&s.dp);
+			spread_delete(&s);
+		}
+		TEST_ASSERT_EQ(vm_get_stat(s.dp.vm, "dp_m2p_bytes"), empty);
+	}
+	/* One that was refused leaves room for one that is not. */
+	DP_EXPECT(spread_add(&s, 0, SPREAD_HALF), 0);
+	dp_audit(&s.dp);
+	spread_delete(&s);
+	n = window_pages(&s, SPREAD_PAGES);
+	spread_close(&s);
+	if (!full)
+		SKIP(return, "%d frames are within %d pages of the window",
+		     SPREAD_PAGES, n);
 }
 
 int main(int argc, char *argv[])

@@ -3,7 +3,9 @@
  * Direct paging: the interface of the VMM, how a VM starts, and which trees of
  * page tables it refuses to start with.
  */
+#include <signal.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "dp.h"
 #include "kselftest_harness.h"
@@ -299,6 +301,14 @@ static const struct bad_tree bad_trees[] = {
 	{ "PCD in level 4", DP_LINEAR, 4, 0, DP_PCD, EINVAL },
 	{ "PS in level 4", DP_LINEAR, 4, 0, DP_PS, EINVAL },
 	{ "crooked large leaf", DP_LINEAR, 2, 0, DP_PS | 0x2000, EINVAL },
+	/* Two that no memory is behind, and one that is not contiguous. */
+	{ "crooked leaf of 1 GiB", DP_LINEAR, 3, 0, DP_PS, EINVAL },
+	{ "foreign leaf of 1 GiB", DP_LINEAR, 3, ADDR, DP_PS | BIT_ULL(30),
+	  EPERM },
+	{ "leaf of 1 GiB", DP_LINEAR, 3, ADDR, DP_PS, EINVAL },
+	{ "read-only leaf of 1 GiB", DP_LINEAR, 3, ADDR | DP_RW,
+	  DP_PS | DP_NX, EINVAL },
+	{ "large leaf at level 4", DP_LINEAR, 4, ADDR, DP_PS, EINVAL },
 	{ "foreign frame", DP_LINEAR, 1, ADDR, DP_MAX_GFN << PAGE_SHIFT,
 	  EPERM },
 	{ "wild frame", DP_LINEAR, 1, ADDR, ADDR, EPERM },
@@ -531,6 +541,138 @@ TEST(bad_memory)
 	close(fd);
 	dp_vm_free(&dp);
 	kvm_vm_free(vm);
+}
+
+/*
+ * Signals, so many that none of these calls gets far between two of them.
+ */
+static int alarms;
+
+static void on_alarm(int sig)
+{
+	WRITE_ONCE(alarms, alarms + 1);
+}
+
+static void arm(u64 ns)
+{
+	struct itimerspec its = {
+		.it_value.tv_nsec = ns,
+		.it_interval.tv_nsec = ns,
+	};
+	struct sigevent sev = {
+		.sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGUSR1,
+	};
+	struct sigaction sa = { .sa_handler = on_alarm };
+	static timer_t timer;
+	static bool made;
+
+	if (!made) {
+		sigaction(SIGUSR1, &sa, NULL);
+		TEST_ASSERT(!timer_create(CLOCK_MONOTONIC, &sev, &timer),
+			    "timer_create: %s", strerror(errno));
+		made = true;
+	}
+	timer_settime(timer, 0, &its, NULL);
+}
+
+#define FIRST_NS	100000
+#define MAX_CALLS	10000
+
+/* Goes on from where it was, so that even a storm does not keep it off. */
+TEST(start_and_signals)
+{
+	struct kvm_x86_dp_audit audit;
+	struct dp_vm dp;
+	int r, n = 0;
+
+	dp_vm_create(&dp, guest_good, 1);
+	arm(FIRST_NS);
+	while ((r = __dp_vm_start(&dp, dp.root_gfn)) && n++ < MAX_CALLS) {
+		TEST_ASSERT(errno == EINTR, "START: %s", strerror(errno));
+		audit = weak_audit(&dp);
+		TEST_ASSERT(audit.partial && !audit.tables[3] && !audit.roots,
+			    "%llu partial tables", audit.partial);
+	}
+	arm(0);
+	TEST_ASSERT(!r, "No end after %d calls", n);
+	TEST_ASSERT(n, "START was never interrupted");
+	DP_EXPECT(__dp_vm_start(&dp, dp.root_gfn), EEXIST);
+	audit = dp_audit(&dp);
+	TEST_ASSERT_EQ(audit.tables[3], 1);
+
+	dp_vcpu_create(&dp, 0);
+	dp_vcpu_start(&dp, 0);
+	dp_vm_end(&dp);
+}
+
+/* Begin anew after each signal: these end when signals are rare enough. */
+static void expect_interrupts(struct dp_vm *dp, unsigned long request,
+			      void *arg, const char *name)
+{
+	int r, n = 0;
+	u64 ns;
+
+	for (ns = FIRST_NS; ns < NSEC_PER_SEC; ns += ns / 2) {
+		arm(ns);
+		r = ioctl(dp->vm->fd, request, arg);
+		arm(0);
+		if (!r)
+			break;
+		TEST_ASSERT(errno == EINTR, "%s: %s", name, strerror(errno));
+		n++;
+	}
+	TEST_ASSERT(!r, "%s: no end", name);
+	TEST_ASSERT(n, "%s was never interrupted", name);
+}
+
+TEST(p2m_and_signals)
+{
+	const u64 npages = DP_POOL_PAGES, size = npages * sizeof(u64);
+	struct kvm_x86_dp_p2m p2m = {
+		.gfn = DP_POOL_GFN,
+		.npages = npages,
+		.gpa = (DP_MAX_GFN << PAGE_SHIFT) - size,
+	};
+	struct kvm_x86_dp_audit audit = {};
+	struct dp_vm dp;
+	u64 *list, *all;
+
+	dp_vm_create(&dp, guest_nothing, 1);
+	list = addr_gpa2hva(dp.vm, p2m.gpa);
+	all = dp_gfn_hva(&dp, DP_POOL_GFN);
+	expect_interrupts(&dp, KVM_X86_DP_P2M, &p2m, "P2M");
+	TEST_ASSERT(!memcmp(list, all + DP_POOL_GFN, size), "The list differs");
+
+	/* The auditor, for one, is stopped by fatal signals only. */
+	WRITE_ONCE(alarms, 0);
+	arm(FIRST_NS);
+	while (READ_ONCE(alarms) < 10)
+		vm_ioctl(dp.vm, KVM_X86_DP_AUDIT, &audit);
+	arm(0);
+	dp_vm_free(&dp);
+}
+
+TEST(read_and_signals)
+{
+	const u64 size = 1024 * PAGE_SIZE;
+	struct kvm_x86_dp_read read = {
+		.gpa = DP_POOL_GFN << PAGE_SHIFT,
+		.size = size,
+	};
+	struct dp_vm dp;
+	void *buffer;
+
+	dp_vm_create(&dp, guest_nothing, 1);
+	memset(dp_gfn_hva(&dp, DP_POOL_GFN + 1023), 0x5a, PAGE_SIZE);
+	buffer = calloc(1, size);
+	TEST_ASSERT(buffer, "Insufficient memory");
+	read.buffer = (u64)buffer;
+	expect_interrupts(&dp, KVM_X86_DP_READ, &read, "READ");
+	TEST_ASSERT(!memcmp(buffer, dp_gfn_hva(&dp, DP_POOL_GFN), size),
+		    "What was read differs");
+	free(buffer);
+	dp_vm_free(&dp);
 }
 
 int main(int argc, char *argv[])
