@@ -455,18 +455,21 @@ static void fuzz_garbage(struct fuzz_cpu *cpu)
 	unsigned int i;
 	long r;
 
-	/* Not where an accepted call would read, or write, by chance. */
+	/*
+	 * Not where an accepted call would read, or write, by chance.  The
+	 * library's calls to the host have their structures at low addresses.
+	 */
 	for (i = 0; i < ARRAY_SIZE(args); i++)
 		args[i] = rnd(cpu) | BIT_ULL(62);
 	args[0] &= ~BIT_ULL(63);
 	if (chance(cpu, 50))
 		args[3] = KVM_DP_DOMID_SELF;
-	if (chance(cpu, 50))
-		args[1] &= 0xffff;
 	if (chance(cpu, 10))
 		nr = rnd(cpu) >> below(cpu, 60);
 	if (nr > 100)
 		nr = 100 + nr % 100;
+	if (nr != KVM_DP_HC_MEMORY_OP && chance(cpu, 50))
+		args[1] &= 0xffff;
 	/* Multicall and memory_op: an operation, not a pointer, comes first. */
 	r = dp_hypercall(nr, args[0], args[1], args[2], args[3], rnd(cpu));
 	note(cpu, OP_GARBAGE, r > 0 ? 0 : r);
