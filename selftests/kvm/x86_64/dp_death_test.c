@@ -44,18 +44,8 @@ enum use {
 	USES,
 };
 
-/* Who finds the mark, if the kernel told nobody of the failure. */
-enum finder {
-	FIND_BY_READ,
-	FIND_BY_COPY,
-	FIND_BY_ARGUMENT,
-	FIND_BY_RESULT,
-	FINDERS,
-};
-
 static u64 list_gfn;
 static enum use use;
-static enum finder finder;
 
 static void use_frame(u64 mfn)
 {
@@ -98,35 +88,6 @@ static void guest_uses(int cpu)
 	dp_enable_interrupts();
 	for (;;)
 		cpu_relax();
-}
-
-/* What the call returns is not seen any more. */
-static void guest_finds(int cpu)
-{
-	struct kvm_dp_mmu_update req = {};
-	u64 list = dp_alloc(), data = dp_alloc(), mfn;
-
-	WRITE_ONCE(list_gfn, list);
-	req.ptr = dp_maddr(data);
-	dp_link(DP_VA);
-	GUEST_SYNC(1);
-	mfn = READ_ONCE(dp_ptr(list)[BAD]);
-	GUEST_ASSERT_EQ(dp_update_va(DP_VA, mfn << PAGE_SHIFT | DP_LEAF, 0), 0);
-	GUEST_SYNC(2);
-	switch (READ_ONCE(finder)) {
-	case FIND_BY_COPY:
-		dp_ext(KVM_DP_MMUEXT_COPY_PAGE, dp_p2m[data], mfn);
-		break;
-	case FIND_BY_ARGUMENT:
-		dp_mmu_update((void *)DP_VA, 1, NULL);
-		break;
-	case FIND_BY_RESULT:
-		dp_mmu_update(&req, 1, (void *)DP_VA);
-		break;
-	default:
-		break;
-	}
-	GUEST_SYNC(3);
 }
 
 /*
@@ -333,6 +294,8 @@ static bool fail_in_use(enum use how, u64 npages, u64 flags)
 		extra_destroy(&x);
 		return false;
 	}
+	/* Mapped, unless the guest makes it a table. */
+	READ_ONCE(x.hva[BAD * 512]);
 	x.hva[(BAD + 1) * 512] = MARK;
 	dp_write_global(&x.dp, use, how);
 	dp_run_until(x.dp.vcpus[0], 2);
@@ -376,52 +339,6 @@ TEST(data_only)
 {
 	fail_in_use(USE_NONE, SMALL_PAGES, DATA_FLAGS);
 	fail_in_use(USE_WRITABLE, SMALL_PAGES, DATA_FLAGS);
-}
-
-/*
- * If the CPU does not say where the next instruction is, KVM has to read this
- * one, which it does not do any more.
- */
-static void expect_last_run(struct extra *x)
-{
-	struct kvm_vcpu *vcpu = x->dp.vcpus[0];
-	int r = __vcpu_run(vcpu);
-
-	if (r)
-		TEST_ASSERT(errno == EIO, "KVM_RUN: %s", strerror(errno));
-	else
-		TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_INTERNAL_ERROR);
-}
-
-/*
- * Data in a large folio, once more: whether or not the kernel says that it
- * failed, KVM looks before it reads.
- */
-TEST(mark_is_found)
-{
-	u64 word;
-	struct kvm_x86_dp_read read = {
-		.gpa = (EXTRA_GFN + BAD) << PAGE_SHIFT,
-		.size = sizeof(word),
-		.buffer = (u64)&word,
-	};
-	enum finder f;
-	struct extra x;
-
-	for (f = 0; f < FINDERS; f++) {
-		extra_create(&x, guest_finds, LARGE_PAGES, DATA_FLAGS);
-		dp_write_global(&x.dp, finder, f);
-		dp_run_until(x.dp.vcpus[0], 2);
-		poison(x.mfns[BAD]);
-		if (f == FIND_BY_READ)
-			DP_EXPECT(__vm_ioctl(x.dp.vm, KVM_X86_DP_READ, &read),
-				  EIO);
-		else
-			expect_last_run(&x);
-		expect_dead(&x);
-		keep(&x);
-		extra_destroy(&x);
-	}
 }
 
 /* By the VMM's own mapping, which memory for tables has no pages in. */

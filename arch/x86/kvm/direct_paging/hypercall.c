@@ -23,16 +23,10 @@
 #include <xen/interface/xen.h>
 
 #include "x86.h"
-#include "../pv_sched.h"
 #include "hypercall.h"
-#include "kvm_cache_regs.h"
-#include "pmu.h"
-#include "xen.h"
 
 /* Bytes of operations that are copied at once, before the lock. */
 #define DP_CHUNK		1024
-
-#define DP_SYSCALL_LEN		2
 
 /* An entry's address has three bits to spare; Xen knows no command above 3. */
 #define DP_UPDATE_CMD		GENMASK_ULL(2, 0)
@@ -403,16 +397,6 @@ long kvm_dp_do_call(struct kvm_dp_call *call)
 	return kvm_dp_result(call, DP_WHOLE_CALL, r);
 }
 
-static void dp_read_args(struct kvm_vcpu *vcpu, u64 *args)
-{
-	args[0] = kvm_rdi_read(vcpu);
-	args[1] = kvm_rsi_read(vcpu);
-	args[2] = kvm_rdx_read(vcpu);
-	args[3] = kvm_r10_read(vcpu);
-	args[4] = kvm_r8_read(vcpu);
-	args[5] = kvm_r9_read(vcpu);
-}
-
 /* What continues has no more than four arguments. */
 static void dp_write_args(struct kvm_vcpu *vcpu, const u64 *args)
 {
@@ -420,83 +404,6 @@ static void dp_write_args(struct kvm_vcpu *vcpu, const u64 *args)
 	kvm_rsi_write(vcpu, args[1]);
 	kvm_rdx_write(vcpu, args[2]);
 	kvm_r10_write(vcpu, args[3]);
-}
-
-/*
- * The instruction faulted: no CPU says how long it is, and it would have left
- * the next RIP and RFLAGS in registers.
- */
-static int dp_skip_syscall(struct kvm_vcpu *vcpu)
-{
-	unsigned long rflags = kvm_get_rflags(vcpu) & ~X86_EFLAGS_RF;
-	unsigned long rip = kvm_rip_read(vcpu) + DP_SYSCALL_LEN;
-
-	kvm_rcx_write(vcpu, rip);
-	kvm_r11_write(vcpu, rflags);
-	kvm_set_rflags(vcpu, rflags);
-	kvm_rip_write(vcpu, rip);
-	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
-	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
-	return 1;
-}
-
-static int dp_skip(struct kvm_vcpu *vcpu, bool syscall)
-{
-	return syscall ? dp_skip_syscall(vcpu) :
-			 kvm_skip_emulated_instruction(vcpu);
-}
-
-static int dp_finish(struct kvm_vcpu *vcpu, bool syscall, s64 result)
-{
-	kvm_rax_write(vcpu, result);
-	++vcpu->stat.hypercalls;
-	return dp_skip(vcpu, syscall);
-}
-
-#ifdef CONFIG_KVM_XEN
-static int dp_complete_syscall(struct kvm_vcpu *vcpu)
-{
-	if (!kvm_is_linear_rip(vcpu, vcpu->arch.xen.hypercall_rip))
-		return 1;
-
-	kvm_rax_write(vcpu, vcpu->run->xen.u.hcall.result);
-	return dp_skip_syscall(vcpu);
-}
-
-/* As kvm_xen_hypercall(), which skips instructions that tell their length. */
-static int dp_xen_syscall(struct kvm_vcpu *vcpu)
-{
-	u64 nr = kvm_rax_read(vcpu);
-	u64 args[6], result;
-
-	dp_read_args(vcpu, args);
-	if (kvm_xen_handle_hypercall(vcpu, true, nr, args, &result)) {
-		kvm_rax_write(vcpu, result);
-		return dp_skip_syscall(vcpu);
-	}
-
-	kvm_xen_forward_hypercall(vcpu, true, 0, nr, args);
-	vcpu->arch.complete_userspace_io = dp_complete_syscall;
-	return 0;
-}
-#else
-static int dp_xen_syscall(struct kvm_vcpu *vcpu)
-{
-	return dp_finish(vcpu, true, -ENOSYS);
-}
-#endif
-
-/* KVM's own hypercalls do not exist: their numbers are Xen's, and taken. */
-static int dp_pass_on(struct kvm_vcpu *vcpu, bool syscall)
-{
-	if (kvm_x86_pv_sched_xen_hypercall(vcpu))
-		return dp_skip(vcpu, syscall);
-
-	if (!kvm_xen_hypercall_enabled(vcpu->kvm))
-		return dp_finish(vcpu, syscall,
-				 kvm_x86_call(get_cpl)(vcpu) ? -EPERM : -ENOSYS);
-
-	return syscall ? dp_xen_syscall(vcpu) : kvm_xen_hypercall(vcpu);
 }
 
 /* Not inlined: calls of others should not pay for these variables. */
@@ -513,7 +420,8 @@ static noinline int dp_own_hypercall(struct kvm_vcpu *vcpu, bool syscall)
 	call.continued = false;
 	call.begun = false;
 	call.draining = false;
-	dp_read_args(vcpu, call.args);
+	call.forwarded = false;
+	kvm_dp_read_args(vcpu, call.args);
 
 	if (kvm_x86_call(get_cpl)(vcpu))
 		r = kvm_dp_result(&call, DP_WHOLE_CALL, -EPERM);
@@ -523,14 +431,14 @@ static noinline int dp_own_hypercall(struct kvm_vcpu *vcpu, bool syscall)
 		r = kvm_dp_do_call(&call);
 
 	if (r != -EAGAIN)
-		return dp_finish(vcpu, syscall, r);
+		return kvm_dp_finish(vcpu, syscall, r);
 
 	/* RIP stays where it is: the guest executes the instruction again. */
 	dp_write_args(vcpu, call.args);
 	++vcpu->kvm->stat.dp_continuations;
 	trace_kvm_dp_continue(vcpu->vcpu_id, call.nr,
 			      DP_MAX_ENTRIES - call.budget.entries);
-	return 1;
+	return !call.forwarded;
 }
 
 static int dp_hypercall(struct kvm_vcpu *vcpu, bool syscall)
@@ -538,36 +446,13 @@ static int dp_hypercall(struct kvm_vcpu *vcpu, bool syscall)
 	if (dp_is_own(kvm_rax_read(vcpu)))
 		return dp_own_hypercall(vcpu, syscall);
 
-	return dp_pass_on(vcpu, syscall);
+	return kvm_dp_pass_on(vcpu, syscall);
 }
 
 /* VMCALL and VMMCALL. */
 int kvm_dp_hypercall(struct kvm_vcpu *vcpu)
 {
 	return dp_hypercall(vcpu, false);
-}
-
-/*
- * A guest that has not turned on system calls of its own yet calls Xen by
- * SYSCALL.  If the next RIP is not canonical, leave it to be a fault: nothing
- * can be done about it any more when the call is done.
- */
-bool kvm_dp_is_syscall(struct kvm_vcpu *vcpu)
-{
-	static const u8 opcode[DP_SYSCALL_LEN] = { 0x0f, 0x05 };
-	unsigned long rip = kvm_rip_read(vcpu);
-	struct x86_exception e;
-	u8 insn[DP_SYSCALL_LEN];
-
-	if (!kvm_is_direct_paging(vcpu->kvm) ||
-	    vcpu->arch.efer & EFER_SCE ||
-	    !is_64_bit_mode(vcpu) ||
-	    kvm_x86_call(get_cpl)(vcpu) ||
-	    !__is_canonical_address(rip + DP_SYSCALL_LEN, DP_VA_BITS))
-		return false;
-
-	return !kvm_read_guest_virt(vcpu, rip, insn, sizeof(insn), &e) &&
-	       !memcmp(insn, opcode, sizeof(insn));
 }
 
 int kvm_dp_handle_syscall(struct kvm_vcpu *vcpu)

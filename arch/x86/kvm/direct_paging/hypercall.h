@@ -14,6 +14,7 @@
 #include <linux/sched/signal.h>
 
 #include "dp.h"
+#include "kvm_cache_regs.h"
 #include "trace.h"
 
 /* A sweep over a page costs about as much as that many checked entries. */
@@ -32,6 +33,7 @@ struct kvm_dp_call {
 	bool continued;		/* not the first execution of a list */
 	bool begun;		/* nor that of its next operation */
 	bool draining;		/* tables are left that have to go */
+	bool forwarded;		/* what is next is the VMM's to answer */
 };
 
 /* Runs operations of a list, and adds to @done those that succeeded. */
@@ -67,14 +69,20 @@ static inline bool kvm_dp_again(struct kvm_dp_call *call, int r)
 
 #define DP_WHOLE_CALL		U64_MAX
 
+void kvm_dp_count_refused(const struct kvm_dp_call *call, long error);
+
 /*
  * The result of each operation passes here, and that of each call for which
  * @op is DP_WHOLE_CALL: what refusals there are is seen in one place.
  */
 static inline long kvm_dp_result(const struct kvm_dp_call *call, u64 op, long r)
 {
-	if (r != -EAGAIN)
-		trace_kvm_dp_hypercall(call->vcpu->vcpu_id, call->nr, op, r);
+	if (r == -EAGAIN)
+		return r;
+
+	trace_kvm_dp_hypercall(call->vcpu->vcpu_id, call->nr, op, r);
+	if (op == DP_WHOLE_CALL && unlikely(IS_ERR_VALUE(r)))
+		kvm_dp_count_refused(call, r);
 	return r;
 }
 
@@ -87,6 +95,35 @@ int kvm_dp_check_domid(u64 domid);
 int kvm_dp_enter(struct kvm_dp_call *call);
 int kvm_dp_leave(struct kvm_dp_call *call, int r);
 long kvm_dp_do_call(struct kvm_dp_call *call);
+
+/* xen_pv.c */
+bool kvm_dp_answer(struct kvm_dp_call *call, u64 *result);
+void kvm_dp_forward_entry(struct kvm_dp_call *call);
+int kvm_dp_pass_on(struct kvm_vcpu *vcpu, bool syscall);
+int kvm_dp_skip_syscall(struct kvm_vcpu *vcpu);
+
+static __always_inline void kvm_dp_read_args(struct kvm_vcpu *vcpu, u64 *args)
+{
+	args[0] = kvm_rdi_read(vcpu);
+	args[1] = kvm_rsi_read(vcpu);
+	args[2] = kvm_rdx_read(vcpu);
+	args[3] = kvm_r10_read(vcpu);
+	args[4] = kvm_r8_read(vcpu);
+	args[5] = kvm_r9_read(vcpu);
+}
+
+static inline int kvm_dp_skip(struct kvm_vcpu *vcpu, bool syscall)
+{
+	return syscall ? kvm_dp_skip_syscall(vcpu) :
+			 kvm_skip_emulated_instruction(vcpu);
+}
+
+static inline int kvm_dp_finish(struct kvm_vcpu *vcpu, bool syscall, s64 result)
+{
+	kvm_rax_write(vcpu, result);
+	++vcpu->stat.hypercalls;
+	return kvm_dp_skip(vcpu, syscall);
+}
 
 /* multicall.c */
 int kvm_dp_multicall(struct kvm_dp_call *call);

@@ -17,32 +17,33 @@
 #include "x86.h"
 #include "../pv_sched.h"
 #include "hypercall.h"
-#include "xen.h"
 
 /* Entries that are copied at once.  An entry cannot change one behind it. */
 #define DP_MULTICALL_CHUNK	8
 
-/* Calls of others that are sure not to leave for user space. */
-static u64 dp_foreign_call(struct kvm_dp_call *call)
+/* False if the VMM has to answer: then the list is cut before this entry. */
+static bool dp_foreign_call(struct kvm_dp_call *call, u64 *result)
 {
 	u64 *args = call->args;
-	u64 result;
 
 	switch (call->nr) {
 	case KVM_HC_PV_SCHED_SET:
 	case KVM_HC_PV_SCHED_DONE:
 		if (!kvm_has_pv_sched(call->vcpu))
 			break;
-		return kvm_x86_pv_sched_hypercall(call->vcpu, call->nr, args[0],
-						  args[1], args[2], args[3]);
-	default:
-		if (kvm_xen_hypercall_enabled(call->vcpu->kvm) &&
-		    kvm_xen_handle_hypercall(call->vcpu, true, call->nr, args,
-					     &result))
-			return result;
-		break;
+		*result = kvm_x86_pv_sched_hypercall(call->vcpu, call->nr,
+						     args[0], args[1], args[2],
+						     args[3]);
+		return true;
 	}
-	return kvm_dp_result(call, DP_WHOLE_CALL, -ENOSYS);
+
+	if (!kvm_dp_answer(call, result)) {
+		kvm_dp_forward_entry(call);
+		return false;
+	}
+
+	*result = kvm_dp_result(call, DP_WHOLE_CALL, *result);
+	return true;
 }
 
 static int dp_multicall_one(struct kvm_dp_call *call,
@@ -71,7 +72,9 @@ static int dp_multicall_one(struct kvm_dp_call *call,
 		result = kvm_dp_result(call, DP_WHOLE_CALL, -ENOSYS);
 		break;
 	default:
-		result = dp_foreign_call(call);
+		call->forwarded = !dp_foreign_call(call, &result);
+		if (call->forwarded)
+			return -EAGAIN;
 		break;
 	}
 
