@@ -69,7 +69,7 @@ static inline bool kvm_dp_again(struct kvm_dp_call *call, int r)
 
 #define DP_WHOLE_CALL		U64_MAX
 
-void kvm_dp_count_refused(const struct kvm_dp_call *call, long error);
+void kvm_dp_count_refused(struct kvm *kvm, u64 nr, long error);
 
 /*
  * The result of each operation passes here, and that of each call for which
@@ -82,7 +82,7 @@ static inline long kvm_dp_result(const struct kvm_dp_call *call, u64 op, long r)
 
 	trace_kvm_dp_hypercall(call->vcpu->vcpu_id, call->nr, op, r);
 	if (op == DP_WHOLE_CALL && unlikely(IS_ERR_VALUE(r)))
-		kvm_dp_count_refused(call, r);
+		kvm_dp_count_refused(call->vcpu->kvm, call->nr, r);
 	return r;
 }
 

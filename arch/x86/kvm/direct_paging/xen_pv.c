@@ -54,14 +54,19 @@ static bool dp_is_dead(u64 nr)
 	}
 }
 
-void kvm_dp_count_refused(const struct kvm_dp_call *call, long error)
+/* By somebody: KVM, or a VMM that asked for the rest. */
+static bool dp_is_known(struct kvm *kvm, u64 nr)
 {
-	struct kvm_vm_stat *stat = &call->vcpu->kvm->stat;
-	u64 nr = min_t(u64, call->nr, KVM_DP_NR_CALLS - 1);
+	return kvm_xen_hypercall_enabled(kvm) && !dp_is_dead(nr);
+}
+
+void kvm_dp_count_refused(struct kvm *kvm, u64 nr, long error)
+{
 	u64 err = min_t(u64, -error, KVM_DP_NR_ERRORS - 1);
 
-	stat->dp_calls_refused[array_index_nospec(nr, KVM_DP_NR_CALLS)]++;
-	stat->dp_call_errors[err]++;
+	nr = min_t(u64, nr, KVM_DP_NR_CALLS - 1);
+	kvm->stat.dp_calls_refused[array_index_nospec(nr, KVM_DP_NR_CALLS)]++;
+	kvm->stat.dp_call_errors[err]++;
 }
 
 /*
@@ -80,10 +85,10 @@ bool kvm_dp_answer(struct kvm_dp_call *call, u64 *result)
 {
 	struct kvm_vcpu *vcpu = call->vcpu;
 
-	*result = -ENOSYS;
-	if (dp_is_dead(call->nr) || !kvm_xen_hypercall_enabled(vcpu->kvm))
+	if (!dp_is_known(vcpu->kvm, call->nr)) {
+		*result = -ENOSYS;
 		return true;
-
+	}
 	if (call->nr == __HYPERVISOR_sched_op &&
 	    call->args[0] == SCHEDOP_block && lapic_in_kernel(vcpu)) {
 		*result = dp_block(vcpu);
@@ -201,29 +206,44 @@ static int dp_forward(struct kvm_dp_call *call, bool syscall)
 }
 #endif
 
-/* KVM's own hypercalls do not exist: their numbers are Xen's, and taken. */
-int kvm_dp_pass_on(struct kvm_vcpu *vcpu, bool syscall)
+static noinline int dp_ask(struct kvm_vcpu *vcpu, u64 nr, bool syscall)
 {
-	struct kvm_dp_call call = {
-		.vcpu = vcpu,
-		.dp = vcpu->kvm->arch.dp,
-		.nr = kvm_rax_read(vcpu),
-	};
-	u8 cpl = kvm_x86_call(get_cpl)(vcpu);
+	struct kvm_dp_call call __uninitialized;
 	u64 *args = call.args;
-	u64 result = -EPERM;
+	u64 result;
 
-	if (kvm_x86_pv_sched_xen_hypercall(vcpu))
-		return kvm_dp_skip(vcpu, syscall);
-
+	call.vcpu = vcpu;
+	call.dp = vcpu->kvm->arch.dp;
+	call.nr = nr;
 	kvm_dp_read_args(vcpu, args);
-	trace_kvm_xen_hypercall(cpl, call.nr, args[0], args[1], args[2],
-				args[3], args[4], args[5]);
-	if (!cpl && !kvm_dp_answer(&call, &result))
+	trace_kvm_xen_hypercall(0, nr, args[0], args[1], args[2], args[3],
+				args[4], args[5]);
+	if (!kvm_dp_answer(&call, &result))
 		return dp_forward(&call, syscall);
 
 	return kvm_dp_finish(vcpu, syscall,
 			     kvm_dp_result(&call, DP_WHOLE_CALL, result));
+}
+
+/* KVM's own hypercalls do not exist: their numbers are Xen's, and taken. */
+int kvm_dp_pass_on(struct kvm_vcpu *vcpu, bool syscall)
+{
+	u64 nr = kvm_rax_read(vcpu);
+	long error;
+
+	if (kvm_x86_pv_sched_xen_hypercall(vcpu))
+		return kvm_dp_skip(vcpu, syscall);
+
+	if (kvm_x86_call(get_cpl)(vcpu))
+		error = -EPERM;
+	else if (!dp_is_known(vcpu->kvm, nr))
+		error = -ENOSYS;
+	else
+		return dp_ask(vcpu, nr, syscall);
+
+	trace_kvm_dp_hypercall(vcpu->vcpu_id, nr, DP_WHOLE_CALL, error);
+	kvm_dp_count_refused(vcpu->kvm, nr, error);
+	return kvm_dp_finish(vcpu, syscall, error);
 }
 
 /*
