@@ -2,8 +2,9 @@
 /*
  * What a guest finds when it starts: the contract between `minivm run` and an
  * image.  Every vCPU starts at the ELF entry point in 64-bit mode, interrupts
- * off, the first 4 GiB mapped one to one, RDI = address of struct
- * minivm_boot, RSI = number of the vCPU (its APIC ID).  There is no stack.
+ * off, the first 4 GiB mapped one to one (with direct paging: the memory that
+ * there is), RDI = address of struct minivm_boot, RSI = number of the vCPU (its
+ * APIC ID).  There is no stack.
  */
 #ifndef MINIVM_BOOT_H
 #define MINIVM_BOOT_H
@@ -23,6 +24,10 @@ struct minivm_boot {
 	unsigned long long args;	/* address of a string, words by blanks */
 	unsigned int cpus;
 	unsigned int tsc_khz;
+	/* With direct paging, else 0.  They lie above the RAM. */
+	unsigned long long root;	/* address of the level-4 table */
+	unsigned long long p2m;		/* address of the list of frames */
+	unsigned long long frames;	/* that the list has, all mapped */
 };
 #endif
 

@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "minivm.h"
+#include "xen.h"
 
-enum { OPT_SCHED = 256, OPT_PV, OPT_AFFINITY, OPT_NAME, OPT_DEVICE };
+enum { OPT_SCHED = 256, OPT_PV, OPT_AFFINITY, OPT_NAME, OPT_DEVICE, OPT_MODE,
+       OPT_DISK, OPT_IO_SCHED, OPT_TRACE, OPT_TIMER };
 
 static const struct option options[] = {
 	{ "sched", required_argument, NULL, OPT_SCHED },
@@ -23,6 +25,11 @@ static const struct option options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "mem", required_argument, NULL, 'm' },
 	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "mode", required_argument, NULL, OPT_MODE },
+	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "io-sched", required_argument, NULL, OPT_IO_SCHED },
+	{ "trace-hypercalls", no_argument, NULL, OPT_TRACE },
+	{ "boot-timer", no_argument, NULL, OPT_TIMER },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
@@ -31,6 +38,7 @@ static const struct option options[] = {
 static struct vm vm = { .device = "/dev/kvm", .mem_size = 16 << 20, .cpus = 1 };
 static char name[64];
 static const char *affinity;
+static struct vm_options vm_options;
 static bool verbose;
 static pthread_barrier_t known, go;
 
@@ -58,8 +66,18 @@ static void parse_affinity(const char *s)
 	}
 }
 
+static int parse_mode(const char *s)
+{
+	if (!strcmp(s, "direct"))
+		return MODE_DIRECT;
+	if (!strcmp(s, "nested"))
+		return MODE_NESTED;
+	fail(EX_USAGE_, 0, NULL, "--mode '%s' is neither direct nor nested", s);
+}
+
 static int parse_options(int argc, char **argv)
 {
+	struct policy io_policy;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "+c:m:vh", options, NULL)) != -1) {
@@ -81,6 +99,26 @@ static int parse_options(int argc, char **argv)
 			break;
 		case OPT_DEVICE:
 			vm.device = optarg;
+			break;
+		case OPT_MODE:
+			vm_options.mode = parse_mode(optarg);
+			break;
+		case OPT_DISK:
+			if (vm_options.nr_disks == MINIVM_MAX_DISKS)
+				fail(EX_USAGE_, 0, NULL,
+				     "--disk: a VM has at most %d",
+				     MINIVM_MAX_DISKS);
+			vm_options.disks[vm_options.nr_disks++] = optarg;
+			break;
+		case OPT_IO_SCHED:
+			policy_parse(optarg, &io_policy);
+			blk_set_policy(&io_policy);
+			break;
+		case OPT_TIMER:
+			boot_timer_show();
+			break;
+		case OPT_TRACE:
+			vm_options.trace = true;
 			break;
 		case 'c':
 			vm.cpus = parse_range("--cpus", optarg, 1,
@@ -185,16 +223,19 @@ static void block_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGHUP);
+	sigaddset(set, RESET_SIGNAL);
 	sigprocmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
 static void describe(const char *image)
 {
-	fprintf(stderr, "minivm: %s: %s, entry 0x%llx, %lluM, %u vCPU, %s\n",
+	fprintf(stderr, "minivm: %s: %s, entry 0x%llx, %lluM, %u vCPU, %s%s\n",
 		name, image, (unsigned long long)vm.entry,
 		(unsigned long long)vm.mem_size >> 20, vm.cpus,
-		vm.pv ? "paravirtualized scheduling" : "plain");
+		vm.pv ? "paravirtualized scheduling" : "plain",
+		vm.xen_abi ? ", Xen's ABI on direct paging" :
+		vm.direct ? ", direct paging" : "");
 	if (vm.pv)
 		pv_sched_describe(&vm.pv_sched);
 }
@@ -202,9 +243,9 @@ static void describe(const char *image)
 int cmd_run(int argc, char **argv)
 {
 	sigset_t set;
-	unsigned int i;
 	int sig = 0;
 
+	reset_prepare(argc, argv);
 	argc -= parse_options(argc, argv);
 	argv += optind;
 	if (argc < 1)
@@ -218,25 +259,21 @@ int cmd_run(int argc, char **argv)
 		     argv[1]);
 
 	block_signals(&set);
-	vm_memory(&vm);
-	vm.entry = loader_elf(argv[0], vm.mem, vm.mem_size);
-	vm_create(&vm);
-	for (i = 0; i < vm.cpus; i++) {
-		vm.vcpus[i].vm = &vm;
-		vm.vcpus[i].id = i;
-		vcpu_create(&vm.vcpus[i]);
-	}
-	vm_boot_info(&vm, argv + 2, argc > 2 ? argc - 2 : 0);
+	vm_make(&vm, &vm_options, argv[0], argv + 2, argc > 2 ? argc - 2 : 0);
 	if (verbose)
 		describe(argv[0]);
 	if ((vm.set_policy || vm.pv) && mlockall(MCL_CURRENT | MCL_FUTURE))
 		warn(errno, "raise RLIMIT_MEMLOCK (ulimit -l)",
 		     "cannot lock memory, page faults will add latency");
-	vm_prefault(&vm);
+	if (!vm.direct)
+		vm_prefault(&vm);
 	start_vcpus(argv[0]);
+	boot_timer("vCPUs run");
 
 	/* vCPUs end the process themselves; here only signals do. */
 	sigwait(&set, &sig);
+	if (sig == RESET_SIGNAL)
+		reset_now();
 	dev_console_flush();
 	return 128 + sig;
 }

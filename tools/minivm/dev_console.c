@@ -29,7 +29,12 @@ static void flush_locked(void)
 
 void dev_console_write(const uint8_t *data, size_t len)
 {
+	static bool spoke;
+
 	pthread_mutex_lock(&lock);
+	if (len && !spoke)
+		boot_timer("first output");
+	spoke |= len;
 	while (len--) {
 		buf[used++] = *data;
 		if (*data++ == '\n' || used == sizeof(buf))

@@ -15,6 +15,10 @@ static const struct command {
 	  "  --device PATH  KVM's device (default /dev/kvm)\n" },
 	{ "run", cmd_run, "run [OPTIONS] IMAGE [-- ARGS]",
 	  "Run a static 64-bit ELF image as a VM, in the foreground.\n"
+	  "  --mode direct|nested   who owns the page tables that the hardware walks:\n"
+	  "                         the guest or the host (default direct if the image\n"
+	  "                         has Xen's notes for PV guests, else nested)\n"
+	  "  --disk FILE[:ro]       a disk for a guest with Xen's notes; may be repeated\n"
 	  "  --sched POLICY[:PRIO]  scheduling of the vCPU threads (fifo:40, other:5)\n"
 	  "  --pv-sched KEY=VALUE[,...]  let the guest ask for priorities:\n"
 	  "      p_max=1..98, nice_min=-20..19, policies=fifo+rr+other+batch+idle,\n"
@@ -22,10 +26,14 @@ static const struct command {
 	  "      vectors=all|none|0x20-0x2f+0xec\n"
 	  "  -c, --cpus N           1 to 16 vCPUs (default 1)\n"
 	  "  --affinity VCPU@CPU[,...]\n"
+	  "  --io-sched POLICY[:PRIO]  scheduling of the disks' threads (default other:5)\n"
 	  "  --name NAME            for list and sched (default IMAGE-PID)\n"
 	  "  -m, --mem SIZE         2M to 3G (default 16M)\n"
 	  "  --device PATH          KVM's device (default /dev/kvm)\n"
-	  "  -v, --verbose          say what was loaded and which bounds are in force\n" },
+	  "  --trace-hypercalls     show each of Xen's hypercalls that the tool answers\n"
+	  "  --boot-timer           show what each step of the start takes\n"
+	  "  -v, --verbose          say what was loaded and which bounds are in force\n"
+	  "Ctrl-A x ends a guest whose console reads standard input, Ctrl-A a is Ctrl-A.\n" },
 	{ "sched", cmd_sched, "sched [--json] NAME [VCPU [POLICY:PRIO]]",
 	  "Show or set the scheduling of a running VM's vCPU threads.\n" },
 	{ "list", cmd_list, "list [--json]", "Show the VMs that run.\n" },
@@ -65,6 +73,7 @@ int main(int argc, char **argv)
 	size_t i;
 	int ret;
 
+	boot_timer_start();
 	if (argc < 2) {
 		help(stderr, NULL);
 		return EX_USAGE_;

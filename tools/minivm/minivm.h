@@ -128,6 +128,9 @@ struct vcpu {
 	struct kvm_run *run;
 };
 
+struct extent;
+struct xen;
+
 struct vm {
 	const char *device;	/* /dev/kvm, or what a test says */
 	int kvm;
@@ -141,6 +144,13 @@ struct vm {
 	struct policy policy;
 	uint64_t entry;
 	struct vcpu vcpus[MINIVM_MAX_CPUS];
+	/* Direct paging only. */
+	bool direct;
+	bool xen_abi;
+	uint64_t root_gfn;
+	struct extent *extents;
+	unsigned int nr_extents;
+	struct xen *xen;	/* NULL but with xen_abi */
 };
 
 int kvm_open(const char *device);
@@ -148,11 +158,16 @@ void vm_memory(struct vm *vm);
 void vm_create(struct vm *vm);
 void vm_prefault(struct vm *vm);
 void vm_boot_info(struct vm *vm, char *const *args, int nr_args);
+void join_args(char *text, size_t size, char *const *args, int nr_args);
 void vcpu_create(struct vcpu *vcpu);
+/* The segments and the GDT of layout.h, ring 0. */
+void vcpu_set_segments(struct kvm_sregs *s);
 void vcpu_run(struct vcpu *vcpu) __attribute__((noreturn));
 
-/* loader_elf.c: an image into guest memory; gives the entry point. */
-uint64_t loader_elf(const char *path, uint8_t *mem, uint64_t mem_size);
+/* boot_timer.c: milestones, for --boot-timer. */
+void boot_timer_start(void);
+void boot_timer_show(void);
+void boot_timer(const char *what);
 
 /* dev_console.c, dev_exit.c: the two devices. */
 void dev_console_write(const uint8_t *data, size_t len);
@@ -164,6 +179,28 @@ int cmd_check(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_sched(int argc, char **argv);
+
+/* vm_make.c: all of a VM from an image, up to its first instruction. */
+enum vm_mode { MODE_AUTO, MODE_DIRECT, MODE_NESTED };
+
+#define MINIVM_MAX_DISKS	16
+
+struct vm_options {
+	enum vm_mode mode;
+	const char *disks[MINIVM_MAX_DISKS];	/* FILE or FILE:ro */
+	unsigned int nr_disks;
+	bool trace;		/* hypercalls */
+};
+
+void vm_make(struct vm *vm, const struct vm_options *options, const char *path,
+	     char **args, int nr_args);
+
+/* reset.c: the guest resets its machine; the first thread does it. */
+#define RESET_SIGNAL	SIGUSR2
+
+void reset_prepare(int argc, char **argv);
+void reset_ask(void) __attribute__((noreturn));
+void reset_now(void) __attribute__((noreturn));
 
 /* main.c */
 void help(FILE *f, const char *command);

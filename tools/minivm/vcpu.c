@@ -7,14 +7,20 @@
 #include <sys/mman.h>
 
 #include "boot.h"
+#include "direct.h"
 #include "layout.h"
-#include "minivm.h"
+#include "xen.h"
 
 #define MAX_CPUID	256
 
 #define CPUID_1_ECX_X2APIC		(1U << 21)
 #define CPUID_1_ECX_TSC_DEADLINE	(1U << 24)
 #define KVM_LEAF_FEATURES		0x40000001
+
+#define MSR_APIC_BASE		0x1b
+#define APIC_BASE_START		(0xfee00000 | 1 << 11)
+#define APIC_BASE_BSP		(1 << 8)
+#define APIC_BASE_X2APIC	(1 << 10)
 
 static void fix_cpuid_entry(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 {
@@ -47,7 +53,8 @@ static void set_cpuid(struct vcpu *vcpu)
 	unsigned int i;
 
 	cpuid = calloc(1, sizeof(*cpuid) +
-		       MAX_CPUID * sizeof(cpuid->entries[0]));
+		       (MAX_CPUID + XEN_CPUID_LEAVES) *
+		       sizeof(cpuid->entries[0]));
 	if (!cpuid)
 		fail(EX_OS, ENOMEM, NULL, "cannot read KVM's CPUID");
 	cpuid->nent = MAX_CPUID;
@@ -55,12 +62,14 @@ static void set_cpuid(struct vcpu *vcpu)
 		fail(EX_OS, errno, NULL, "cannot read KVM's CPUID");
 	for (i = 0; i < cpuid->nent; i++)
 		fix_cpuid_entry(vcpu, &cpuid->entries[i]);
+	if (vcpu->vm->xen_abi)
+		cpuid->nent = xen_cpuid(cpuid->entries, cpuid->nent);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))
 		fail(EX_OS, errno, NULL, "vCPU %u: cannot set CPUID", vcpu->id);
 	free(cpuid);
 }
 
-static void set_segments(struct kvm_sregs *s)
+void vcpu_set_segments(struct kvm_sregs *s)
 {
 	struct kvm_segment seg = {
 		.limit = 0xffffffff, .selector = SEL_CODE, .type = 11,
@@ -96,7 +105,7 @@ static void set_registers(struct vcpu *vcpu)
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s))
 		fail(EX_OS, errno, NULL, "vCPU %u: cannot read its registers",
 		     vcpu->id);
-	set_segments(&s);
+	vcpu_set_segments(&s);
 	s.cr0 = 0x80010033;	/* PG WP NE ET MP PE */
 	s.cr3 = LOW_PML4;
 	s.cr4 = 0x620;		/* PAE, SSE */
@@ -105,6 +114,26 @@ static void set_registers(struct vcpu *vcpu)
 	    ioctl(vcpu->fd, KVM_SET_REGS, &regs) ||
 	    ioctl(vcpu->fd, KVM_SET_MP_STATE, &running))
 		fail(EX_OS, errno, NULL, "vCPU %u: cannot set its registers",
+		     vcpu->id);
+}
+
+/* There is no MMIO with direct paging, where the older mode is. */
+static void set_x2apic(struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = {
+			.index = MSR_APIC_BASE,
+			.data = APIC_BASE_START | APIC_BASE_X2APIC |
+				(vcpu->id ? 0 : APIC_BASE_BSP),
+		},
+	};
+
+	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+		fail(EX_OS, 0, NULL, "vCPU %u: KVM refuses x2APIC mode",
 		     vcpu->id);
 }
 
@@ -123,7 +152,10 @@ void vcpu_create(struct vcpu *vcpu)
 	if (vcpu->run == MAP_FAILED)
 		fail(EX_OS, errno, NULL, "vCPU %u: no shared page", vcpu->id);
 	set_cpuid(vcpu);
-	set_registers(vcpu);
+	if (vcpu->vm->direct)
+		set_x2apic(vcpu);
+	else
+		set_registers(vcpu);
 }
 
 static void __attribute__((noreturn)) crash(struct vcpu *vcpu, const char *what,
@@ -159,6 +191,21 @@ static void handle_io(struct vcpu *vcpu)
 	}
 }
 
+static void handle_xen(struct vcpu *vcpu)
+{
+	struct kvm_xen_exit *x = &vcpu->run->xen;
+
+	if (x->type != KVM_EXIT_XEN_HCALL || !vcpu->vm->xen)
+		crash(vcpu, "unexpected exit of KVM's Xen", x->type);
+	if (!x->u.hcall.longmode)
+		x->u.hcall.result = -ENOSYS;
+	else if (x->u.hcall.cpl)
+		x->u.hcall.result = -EPERM;
+	else
+		x->u.hcall.result = xen_hypercall(vcpu, x->u.hcall.input,
+						  (uint64_t *)x->u.hcall.params);
+}
+
 static void handle_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -166,6 +213,9 @@ static void handle_exit(struct vcpu *vcpu)
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_io(vcpu);
+		break;
+	case KVM_EXIT_XEN:
+		handle_xen(vcpu);
 		break;
 	case KVM_EXIT_INTR:
 		break;
@@ -188,6 +238,8 @@ static void handle_exit(struct vcpu *vcpu)
 void vcpu_run(struct vcpu *vcpu)
 {
 	for (;;) {
+		if (vcpu->vm->xen)
+			xen_vcpu_wait(vcpu);
 		if (!ioctl(vcpu->fd, KVM_RUN, 0))
 			handle_exit(vcpu);
 		else if (errno != EINTR && errno != EAGAIN)

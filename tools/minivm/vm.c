@@ -120,30 +120,37 @@ static void write_gdt(struct vm *vm)
 	low(vm, LOW_GDT)[SEL_DATA / 8] = 0x00cf93000000ffffULL;
 }
 
-void vm_boot_info(struct vm *vm, char *const *args, int nr_args)
+/* Words by blanks, ended by 0; size includes that. */
+void join_args(char *text, size_t size, char *const *args, int nr_args)
 {
-	struct minivm_boot *boot = (void *)(vm->mem + LOW_BOOT);
-	char *text = (char *)vm->mem + LOW_ARGS;
 	size_t used = 0, len;
 	int i;
 
 	for (i = 0; i < nr_args; i++) {
 		len = strlen(args[i]);
-		if (used + len + 2 > LOW_ARGS_SIZE)
+		if (used + len + 2 > size)
 			fail(EX_USAGE_, 0, NULL,
-			     "the arguments of the guest are longer than %d bytes",
-			     LOW_ARGS_SIZE - 1);
+			     "the arguments of the guest are longer than %zu bytes",
+			     size - 1);
 		if (i)
 			text[used++] = ' ';
 		memcpy(text + used, args[i], len);
 		used += len;
 	}
 	text[used] = 0;
+}
+
+void vm_boot_info(struct vm *vm, char *const *args, int nr_args)
+{
+	struct minivm_boot *boot = (void *)(vm->mem + LOW_BOOT);
+
+	join_args((char *)vm->mem + LOW_ARGS, LOW_ARGS_SIZE, args, nr_args);
 	*boot = (struct minivm_boot) {
 		.magic = MINIVM_BOOT_MAGIC, .mem_size = vm->mem_size,
 		.args = LOW_ARGS, .cpus = vm->cpus,
 		.tsc_khz = ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0),
 	};
-	write_page_tables(vm);
 	write_gdt(vm);
+	if (!vm->direct)
+		write_page_tables(vm);
 }

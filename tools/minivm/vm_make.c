@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An image becomes a VM, of the kind that it or the user wants. */
+#include <string.h>
+
+#include "direct.h"
+#include "image.h"
+#include "xen.h"
+
+static void create_vcpus(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->cpus; i++) {
+		vm->vcpus[i].vm = vm;
+		vm->vcpus[i].id = i;
+		vcpu_create(&vm->vcpus[i]);
+	}
+}
+
+/* Memory first: an image that does not load needs no KVM to say so. */
+static void make_nested(struct vm *vm, const struct image *image,
+			char **args, int nr_args)
+{
+	vm_memory(vm);
+	boot_timer("memory");
+	vm->entry = loader_elf(image, vm->mem, vm->mem_size);
+	boot_timer("image");
+	vm_create(vm);
+	create_vcpus(vm);
+	vm_boot_info(vm, args, nr_args);
+	boot_timer("VM, vCPUs");
+}
+
+static void make_plain(struct vm *vm, const struct image *image,
+			char **args, int nr_args)
+{
+	plain_direct_create(vm);
+	boot_timer("memory");
+	vm->entry = loader_elf(image, vm->mem, vm->mem_size);
+	boot_timer("image");
+	create_vcpus(vm);
+	boot_timer("vCPUs");
+	vm_boot_info(vm, args, nr_args);
+	plain_direct_start(vm);
+	boot_timer("page tables are the guest's");
+}
+
+/* FILE, or FILE:ro for a disk that the guest cannot write. */
+static void add_disk(struct xen *xen, unsigned int index, const char *disk)
+{
+	const char *colon = strrchr(disk, ':');
+	bool ro = colon && !strcmp(colon, ":ro");
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%.*s",
+		 (int)(ro ? colon - disk : (long)sizeof(path)),
+		 disk);
+	blk_init(xen, index, path, ro);
+}
+
+static void make_xen(struct vm *vm, const struct vm_options *options,
+		     const struct image *image, struct xen_start *start,
+		     char **args, int nr_args)
+{
+	struct xen *xen;
+	unsigned int i;
+
+	vm->xen_abi = true;
+	loader_xen_plan(image, start, vm->mem_size);
+	vm_direct_create(vm, 0, 1 + XEN_GRANT_FRAMES);
+	boot_timer("memory");
+	create_vcpus(vm);
+	boot_timer("vCPUs");
+	xen = xen_create(vm, start);
+	xen->trace = options->trace;
+	loader_xen(vm, image, start, args, nr_args);
+	boot_timer("image, page tables");
+	xen_setup(xen);
+	for (i = 0; i < options->nr_disks; i++)
+		add_disk(xen, i, options->disks[i]);
+	boot_timer("Xen's ABI, devices");
+	xen_start_vcpu(xen);
+	boot_timer("page tables are the guest's");
+}
+
+void vm_make(struct vm *vm, const struct vm_options *options, const char *path,
+	     char **args, int nr_args)
+{
+	static struct xen_start start;	/* for as long as the VM lives */
+	struct image image;
+
+	image_open(&image, path);
+	/* An ordinary VM has no use for them, right or wrong. */
+	if (options->mode != MODE_NESTED)
+		xen_notes_read(&image, &start.notes);
+	if (options->nr_disks && !start.notes.found)
+		fail(EX_USAGE_, 0, NULL,
+		     "--disk: only images with Xen's notes have disks");
+	if (start.notes.found)
+		make_xen(vm, options, &image, &start, args, nr_args);
+	else if (options->mode == MODE_DIRECT)
+		make_plain(vm, &image, args, nr_args);
+	else
+		make_nested(vm, &image, args, nr_args);
+	image_close(&image);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Xen's ABI for guests in ring 0 with direct paging, as far as the tool has a
+ * part in it: start of day, hypercalls that KVM forwards, and what dom0 would
+ * do, a console, xenstore, grants and disks.
+ *
+ * Domain 0 is the tool.  The guest is domain 1.
+ */
+#ifndef MINIVM_XEN_H
+#define MINIVM_XEN_H
+
+#include <pthread.h>
+
+#include "minivm.h"
+
+#define XEN_DOM_TOOL	0
+#define XEN_DOM_GUEST	1
+
+#define XEN_GRANT_FRAMES 4
+
+struct xen_start;
+
+struct xen {
+	struct vm *vm;
+	pthread_mutex_t lock;
+	const struct xen_start *start;	/* where what lies, loader_xen.c */
+	struct shared_info *shared;	/* held */
+	uint64_t callback;		/* HVM_PARAM_CALLBACK_IRQ */
+	struct xen_vcpu *vcpus;
+	struct port *ports;
+	struct console *console;
+	bool trace;
+};
+
+/*
+ * xen.c: hypercalls and event_fn run under one lock, and event_*() but for
+ * event_notify() wants it held.  Nobody waits for the outside world under it.
+ */
+struct xen *xen_create(struct vm *vm, struct xen_start *start);
+void xen_setup(struct xen *xen);
+void xen_start_vcpu(struct xen *xen);
+void xen_lock(struct xen *xen);
+void xen_unlock(struct xen *xen);
+
+/* xen_cpuid.c: leaves after the nr that there are; the new number of them. */
+#define XEN_CPUID_LEAVES 8
+struct kvm_cpuid_entry2;
+unsigned int xen_cpuid(struct kvm_cpuid_entry2 *e, unsigned int nr);
+
+/*
+ * guest.c: memory of a hostile guest.  A frame may become a page table at any
+ * time, and touching it would raise SIGBUS then: what the tool touches, it
+ * holds; all else goes by calls that can fail.  False: errno says why.
+ */
+bool guest_read(struct vm *vm, uint64_t gpa, void *to, size_t size);
+bool guest_write(struct vm *vm, uint64_t gpa, const void *from, size_t size);
+/* By linear address, in the tables of that vCPU, by its own thread. */
+bool guest_read_va(struct vcpu *vcpu, uint64_t va, void *to, size_t size);
+bool guest_write_va(struct vcpu *vcpu, uint64_t va, const void *from,
+		    size_t size);
+bool guest_translate(struct vcpu *vcpu, uint64_t va, uint64_t *gpa);
+/* The frame's address here for as long as it is held; NULL: errno says why. */
+void *guest_hold(struct vm *vm, uint64_t gfn, uint64_t npages, int *hold);
+void guest_release(int hold);
+/* By the tool's own list, which no guest can change; no mfn: ~0. */
+uint64_t guest_mfn(struct vm *vm, uint64_t gfn);
+bool guest_gfn(struct vm *vm, uint64_t mfn, uint64_t *gfn);
+
+/* xen_hypercall.c: a call that KVM forwards; the result, or -errno. */
+long xen_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args);
+
+/* xen_vcpu.c: vCPUs that the guest starts and stops. */
+long vcpu_op(struct vcpu *vcpu, uint32_t cmd, uint32_t id, uint64_t arg);
+void xen_vcpu_init(struct xen *xen);
+/* Not under the lock: returns when the vCPU may run. */
+void xen_vcpu_wait(struct vcpu *vcpu);
+/* An ioctl of a vCPU that may be running in another thread; -errno. */
+int xen_vcpu_ioctl(struct vcpu *caller, struct vcpu *vcpu, unsigned long nr,
+		   void *arg);
+
+/* xen_event.c: event channels; *_op are hypercalls, arg is a linear address. */
+typedef void (*event_fn)(void *arg);
+
+void event_init(struct xen *xen);
+long event_op(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
+/*
+ * A port of the guest whose other end is the tool: fn on the guest's send.
+ * Without fn it waits for event_bind().  0: there are no more.
+ */
+uint32_t event_alloc(struct xen *xen, event_fn fn, void *arg);
+/* The other end of a port that the guest left unbound for us; -errno. */
+int event_bind(struct xen *xen, uint32_t port, event_fn fn, void *arg);
+void event_unbind(struct xen *xen, uint32_t port);
+void event_notify(struct xen *xen, uint32_t port);
+/* A virtual interrupt, if the guest bound it. */
+void event_virq(struct xen *xen, uint32_t virq);
+
+/* xen_console.c: the ring, on stdin and stdout. */
+void console_init(struct xen *xen, void *ring, uint32_t port);
+/* Not under the lock, as standard output may have to be waited for. */
+void console_drain(struct xen *xen);
+bool console_is_told(struct xen *xen);
+long console_op(struct vcpu *vcpu, uint32_t cmd, uint32_t count, uint64_t va);
+/* Before exec, as exit does it by itself. */
+void console_restore(void);
+
+/*
+ * xen_store.c: a tree of names with values, over the ring.  Paths are absolute;
+ * the guest's relative ones are below /local/domain/1.  All of this, store_fn
+ * too, runs under the lock.
+ */
+typedef void (*store_fn)(void *arg, const char *path, const char *value);
+
+/* The port is the guest's, left unbound for the tool, which binds it here. */
+void store_init(struct xen *xen, void *ring, uint32_t port);
+void store_set(struct xen *xen, const char *path, const char *value);
+/* NULL if there is none; valid until the next change. */
+const char *store_get(struct xen *xen, const char *path);
+/*
+ * Called after the guest wrote or removed path or something below it; value is
+ * that of the node that was written, NULL if it is gone.
+ */
+void store_watch(struct xen *xen, const char *path, store_fn fn, void *arg);
+
+/* xen_grant.c: frames that the guest lends; under the lock. */
+long grant_op(struct vcpu *vcpu, uint32_t cmd, uint64_t arg, uint32_t count);
+/* Frames that are held and zeroed; the first is guest frame gfn. */
+void grant_init(struct xen *xen, void *table, uint64_t gfn,
+		unsigned int frames);
+struct grant {
+	void *page;
+	int hold;
+	uint32_t ref;
+	bool write;
+};
+
+/* -errno: a bad reference, not the guest's frame, a table, no right to write. */
+int grant_map(struct xen *xen, uint32_t ref, bool write, struct grant *grant);
+void grant_unmap(struct xen *xen, struct grant *grant);
+
+/*
+ * xen_blk.c: disks, each a file with a thread that takes the lock by itself.
+ * After store_init(), grant_init() and blk_set_policy(), which sets how those
+ * threads are scheduled (other:5 otherwise); under the lock or before any vCPU.
+ */
+void blk_set_policy(const struct policy *policy);
+void blk_init(struct xen *xen, unsigned int index, const char *path,
+	      bool read_only);
+
+#endif
