@@ -60,6 +60,9 @@ run: setup modules minivm selftests testbed
 	@echo
 	@echo "A VM with direct paging beside ordinary ones"
 	tools/paging/run --show
+	@echo
+	@echo "GRUB's image for Xen in such a VM"
+	tools/minivm/show
 
 bench-paging: setup modules selftests testbed
 	tools/paging/run --cpu $(BENCH_CPU)
