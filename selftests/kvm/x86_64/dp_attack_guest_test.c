@@ -378,6 +378,11 @@ static void guest_user(int cpu)
 	GUEST_ASSERT_EQ(call_as_user(KVM_DP_HC_MEMORY_OP, 0, 0, 0), -EPERM);
 	GUEST_ASSERT_EQ(call_as_user(KVM_DP_HC_MMUEXT_OP, 0, KVM_DP_PREEMPTED,
 				     0), -EPERM);
+	/* Xen's that KVM refuses, answers and forwards: set_gdt, sched_op, ... */
+	GUEST_ASSERT_EQ(call_as_user(2, 0, 0, 0), -EPERM);
+	GUEST_ASSERT_EQ(call_as_user(29, 1, 0, 0), -EPERM);
+	GUEST_ASSERT_EQ(call_as_user(18, 0, 0, 0), -EPERM);
+	GUEST_ASSERT_EQ(call_as_user(~0ULL, 0, 0, 0), -EPERM);
 	dp_unmap(DP_VA);
 	dp_unlink(DP_VA);
 }
@@ -388,6 +393,7 @@ TEST(user_mode)
 
 	dp_vm_create(&dp, guest_user, 1);
 	vm_install_exception_handler(dp.vm, GP_VECTOR, on_user_fault);
+	dp_enable_xen(&dp, 0);
 	dp_vm_start(&dp);
 	dp_vm_end(&dp);
 }

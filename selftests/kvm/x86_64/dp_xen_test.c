@@ -94,17 +94,6 @@ static long call_by_syscall(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 
 typedef long (*call_fn)(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 
-static void enable_xen(struct dp_vm *dp, u32 flags)
-{
-	struct kvm_xen_hvm_config config = {
-		.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL | flags,
-		/* Xen is on if there is one. */
-		.msr = 0x40000200,
-	};
-
-	vm_ioctl(dp->vm, KVM_XEN_HVM_CONFIG, &config);
-}
-
 static bool is_xen_exit(struct kvm_vcpu *vcpu)
 {
 	return vcpu->run->exit_reason == KVM_EXIT_XEN &&
@@ -172,7 +161,7 @@ TEST(instructions)
 	int i;
 
 	dp_vm_create(&dp, guest_calls, 1);
-	enable_xen(&dp, 0);
+	dp_enable_xen(&dp, 0);
 	dp_vm_start(&dp);
 	TEST_ASSERT_EQ(serve(dp.vcpus[0]), 3 * ARRAY_SIZE(forwarded));
 	for (i = 0; i < ARRAY_SIZE(dead); i++)
@@ -213,7 +202,7 @@ TEST(errors)
 	struct kvm_run *run;
 
 	dp_vm_create(&dp, guest_error, 1);
-	enable_xen(&dp, 0);
+	dp_enable_xen(&dp, 0);
 	dp_vm_start(&dp);
 	run = dp.vcpus[0]->run;
 	vcpu_run(dp.vcpus[0]);
@@ -301,7 +290,7 @@ TEST(multicall)
 		n += i % 4 && (i % 3 || i == LIST - 1);
 
 	dp_vm_create(&dp, guest_multicall, 1);
-	enable_xen(&dp, 0);
+	dp_enable_xen(&dp, 0);
 	dp_vm_start(&dp);
 	TEST_ASSERT_EQ(serve(dp.vcpus[0]), 2 * n);
 	dp_audit(&dp);
@@ -336,7 +325,7 @@ TEST(vanishing_list)
 	struct dp_vm dp;
 
 	dp_vm_create(&dp, guest_vanishing, 1);
-	enable_xen(&dp, 0);
+	dp_enable_xen(&dp, 0);
 	dp_vm_start(&dp);
 	vcpu = dp.vcpus[0];
 	vcpu_run(vcpu);
@@ -366,7 +355,7 @@ TEST(moved)
 	struct dp_vm dp;
 
 	dp_vm_create(&dp, guest_moved, 1);
-	enable_xen(&dp, 0);
+	dp_enable_xen(&dp, 0);
 	dp_vm_start(&dp);
 	vcpu = dp.vcpus[0];
 	vcpu_run(vcpu);
@@ -467,7 +456,7 @@ static void test_block(bool multicall)
 
 	dp_vm_create(&dp, guest_block, 1);
 	vm_install_exception_handler(dp.vm, UPCALL_VECTOR, on_upcall);
-	enable_xen(&dp, KVM_XEN_HVM_CONFIG_EVTCHN_SEND);
+	dp_enable_xen(&dp, KVM_XEN_HVM_CONFIG_EVTCHN_SEND);
 	dp_write_global(&dp, block_in_multicall, multicall);
 	dp_vm_start(&dp);
 	vm_ioctl(dp.vm, KVM_XEN_HVM_SET_ATTR, &long_mode);

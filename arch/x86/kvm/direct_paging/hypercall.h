@@ -81,7 +81,7 @@ static inline long kvm_dp_result(const struct kvm_dp_call *call, u64 op, long r)
 		return r;
 
 	trace_kvm_dp_hypercall(call->vcpu->vcpu_id, call->nr, op, r);
-	if (op == DP_WHOLE_CALL && unlikely(IS_ERR_VALUE(r)))
+	if (op == DP_WHOLE_CALL && IS_ERR_VALUE(r))
 		kvm_dp_count_refused(call->vcpu->kvm, call->nr, r);
 	return r;
 }

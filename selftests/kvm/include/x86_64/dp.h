@@ -111,6 +111,9 @@ struct kvm_vcpu *dp_vcpu_create(struct dp_vm *dp, int cpu);
 struct kvm_x86_dp_start_vcpu dp_vcpu_args(struct dp_vm *dp, int cpu);
 void dp_vcpu_start(struct dp_vm *dp, int cpu);
 
+/* Forward what KVM does not answer of Xen's hypercalls. */
+void dp_enable_xen(struct dp_vm *dp, u32 flags);
+
 /* Until the guest syncs or is done, which is what it returns. */
 u64 dp_run(struct kvm_vcpu *vcpu, struct ucall *uc);
 /* Until it reaches that stage, or is done if that is 0. */

@@ -272,6 +272,17 @@ void dp_vm_free(struct dp_vm *dp)
 	close(dp->gmem);
 }
 
+void dp_enable_xen(struct dp_vm *dp, u32 flags)
+{
+	struct kvm_xen_hvm_config config = {
+		.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL | flags,
+		/* Xen is on if there is one. */
+		.msr = 0x40000200,
+	};
+
+	vm_ioctl(dp->vm, KVM_XEN_HVM_CONFIG, &config);
+}
+
 static void fail_exit(struct kvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
