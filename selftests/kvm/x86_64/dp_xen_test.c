@@ -123,6 +123,22 @@ static int serve(struct kvm_vcpu *vcpu)
 	return n;
 }
 
+static void expect_call(struct kvm_vcpu *vcpu)
+{
+	vcpu_run(vcpu);
+	TEST_ASSERT(is_xen_exit(vcpu), "Exit %u", vcpu->run->exit_reason);
+}
+
+/* A VM whose guest waits for an answer. */
+static struct kvm_vcpu *begin_call(struct dp_vm *dp, dp_guest_fn guest)
+{
+	dp_vm_create(dp, guest, 1);
+	dp_enable_xen(dp, 0);
+	dp_vm_start(dp);
+	expect_call(dp->vcpus[0]);
+	return dp->vcpus[0];
+}
+
 static u64 stat_of(struct dp_vm *dp, const char *name, u64 i)
 {
 	u64 data[NR_CALLS];
@@ -198,22 +214,16 @@ static void guest_error(int cpu)
 
 TEST(errors)
 {
+	struct kvm_vcpu *vcpu;
 	struct dp_vm dp;
-	struct kvm_run *run;
 
-	dp_vm_create(&dp, guest_error, 1);
-	dp_enable_xen(&dp, 0);
-	dp_vm_start(&dp);
-	run = dp.vcpus[0]->run;
-	vcpu_run(dp.vcpus[0]);
-	TEST_ASSERT(is_xen_exit(dp.vcpus[0]), "Exit %u", run->exit_reason);
-	run->xen.u.hcall.result = -EINVAL;
-	vcpu_run(dp.vcpus[0]);
-	TEST_ASSERT(is_xen_exit(dp.vcpus[0]), "Exit %u", run->exit_reason);
-	run->xen.u.hcall.result = -EOPNOTSUPP;
+	vcpu = begin_call(&dp, guest_error);
+	vcpu->run->xen.u.hcall.result = -EINVAL;
+	expect_call(vcpu);
+	vcpu->run->xen.u.hcall.result = -EOPNOTSUPP;
 	/* A hostile VMM: only statistics follow the number. */
-	run->xen.u.hcall.input = 1ULL << 40;
-	TEST_ASSERT_EQ(serve(dp.vcpus[0]), 0);
+	vcpu->run->xen.u.hcall.input = 1ULL << 40;
+	TEST_ASSERT_EQ(serve(vcpu), 0);
 
 	TEST_ASSERT_EQ(stat_of(&dp, "dp_calls_refused", XEN_CONSOLE_IO), 1);
 	TEST_ASSERT_EQ(stat_of(&dp, "dp_calls_refused", NR_CALLS - 1), 1);
@@ -324,13 +334,7 @@ TEST(vanishing_list)
 	struct kvm_regs regs;
 	struct dp_vm dp;
 
-	dp_vm_create(&dp, guest_vanishing, 1);
-	dp_enable_xen(&dp, 0);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	vcpu_run(vcpu);
-	TEST_ASSERT(is_xen_exit(vcpu), "Exit %u", vcpu->run->exit_reason);
-
+	vcpu = begin_call(&dp, guest_vanishing);
 	/* The list's register is the VMM's to change. */
 	vcpu_regs_get(vcpu, &regs);
 	TEST_ASSERT_EQ(regs.rdi, (u64)dp_read_global(&dp, vanishing));
@@ -354,12 +358,7 @@ TEST(moved)
 	struct kvm_regs regs;
 	struct dp_vm dp;
 
-	dp_vm_create(&dp, guest_moved, 1);
-	dp_enable_xen(&dp, 0);
-	dp_vm_start(&dp);
-	vcpu = dp.vcpus[0];
-	vcpu_run(vcpu);
-	TEST_ASSERT(is_xen_exit(vcpu), "Exit %u", vcpu->run->exit_reason);
+	vcpu = begin_call(&dp, guest_moved);
 	vcpu->run->xen.u.hcall.result = 42;
 	vcpu_regs_get(vcpu, &regs);
 	regs.rax = 4711;
