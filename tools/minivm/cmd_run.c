@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "minivm.h"
+#include "pc.h"
 #include "xen.h"
 
 enum { OPT_SCHED = 256, OPT_PV, OPT_AFFINITY, OPT_NAME, OPT_DEVICE, OPT_MODE,
-       OPT_DISK, OPT_IO_SCHED, OPT_TRACE, OPT_TIMER };
+       OPT_DISK, OPT_INITRD, OPT_IO_SCHED, OPT_TRACE, OPT_TIMER };
 
 static const struct option options[] = {
 	{ "sched", required_argument, NULL, OPT_SCHED },
@@ -27,6 +28,7 @@ static const struct option options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
 	{ "io-sched", required_argument, NULL, OPT_IO_SCHED },
 	{ "trace-hypercalls", no_argument, NULL, OPT_TRACE },
 	{ "boot-timer", no_argument, NULL, OPT_TIMER },
@@ -39,6 +41,7 @@ static struct vm vm = { .device = "/dev/kvm", .mem_size = 16 << 20, .cpus = 1 };
 static char name[64];
 static const char *affinity;
 static struct vm_options vm_options;
+static struct policy io_policy;
 static bool verbose;
 static pthread_barrier_t known, go;
 
@@ -75,69 +78,96 @@ static int parse_mode(const char *s)
 	fail(EX_USAGE_, 0, NULL, "--mode '%s' is neither direct nor nested", s);
 }
 
+static void add_disk(const char *disk)
+{
+	if (vm_options.nr_disks == MINIVM_MAX_DISKS)
+		fail(EX_USAGE_, 0, NULL, "--disk: a VM has at most %d",
+		     MINIVM_MAX_DISKS);
+	vm_options.disks[vm_options.nr_disks++] = disk;
+}
+
+/* How the threads are scheduled. */
+static bool parse_scheduling(int opt)
+{
+	switch (opt) {
+	case OPT_SCHED:
+		policy_parse(optarg, &vm.policy);
+		vm.set_policy = true;
+		return true;
+	case OPT_PV:
+		pv_sched_parse(optarg, &vm.pv_sched);
+		vm.pv = true;
+		return true;
+	case OPT_AFFINITY:
+		affinity = optarg;
+		return true;
+	case OPT_IO_SCHED:
+		policy_parse(optarg, &io_policy);
+		vm_options.set_io_policy = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What the VM is. */
+static bool parse_machine(int opt)
+{
+	switch (opt) {
+	case OPT_DEVICE:
+		vm.device = optarg;
+		return true;
+	case OPT_MODE:
+		vm_options.mode = parse_mode(optarg);
+		return true;
+	case OPT_DISK:
+		add_disk(optarg);
+		return true;
+	case OPT_INITRD:
+		vm_options.initrd = optarg;
+		return true;
+	case 'c':
+		vm.cpus = parse_range("--cpus", optarg, 1, MINIVM_MAX_CPUS);
+		return true;
+	case 'm':
+		vm.mem_size = parse_size("--mem", optarg, 2 << 20, 3ULL << 30);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void parse_option(int opt)
+{
+	switch (opt) {
+	case OPT_NAME:
+		runtime_check_name(optarg);
+		strcpy(name, optarg);
+		break;
+	case OPT_TIMER:
+		boot_timer_show();
+		break;
+	case OPT_TRACE:
+		vm_options.trace = true;
+		break;
+	case 'v':
+		verbose = true;
+		break;
+	case 'h':
+		help(stdout, "run");
+		end(0);
+	default:
+		end(EX_USAGE_);
+	}
+}
+
 static int parse_options(int argc, char **argv)
 {
-	struct policy io_policy;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "+c:m:vh", options, NULL)) != -1) {
-		switch (opt) {
-		case OPT_SCHED:
-			policy_parse(optarg, &vm.policy);
-			vm.set_policy = true;
-			break;
-		case OPT_PV:
-			pv_sched_parse(optarg, &vm.pv_sched);
-			vm.pv = true;
-			break;
-		case OPT_AFFINITY:
-			affinity = optarg;
-			break;
-		case OPT_NAME:
-			runtime_check_name(optarg);
-			strcpy(name, optarg);
-			break;
-		case OPT_DEVICE:
-			vm.device = optarg;
-			break;
-		case OPT_MODE:
-			vm_options.mode = parse_mode(optarg);
-			break;
-		case OPT_DISK:
-			if (vm_options.nr_disks == MINIVM_MAX_DISKS)
-				fail(EX_USAGE_, 0, NULL,
-				     "--disk: a VM has at most %d",
-				     MINIVM_MAX_DISKS);
-			vm_options.disks[vm_options.nr_disks++] = optarg;
-			break;
-		case OPT_IO_SCHED:
-			policy_parse(optarg, &io_policy);
-			blk_set_policy(&io_policy);
-			break;
-		case OPT_TIMER:
-			boot_timer_show();
-			break;
-		case OPT_TRACE:
-			vm_options.trace = true;
-			break;
-		case 'c':
-			vm.cpus = parse_range("--cpus", optarg, 1,
-					      MINIVM_MAX_CPUS);
-			break;
-		case 'm':
-			vm.mem_size = parse_size("--mem", optarg, 2 << 20,
-						 3ULL << 30);
-			break;
-		case 'v':
-			verbose = true;
-			break;
-		case 'h':
-			help(stdout, "run");
-			exit(0);
-		default:
-			exit(EX_USAGE_);
-		}
-	}
+	while ((opt = getopt_long(argc, argv, "+c:m:vh", options, NULL)) != -1)
+		if (!parse_scheduling(opt) && !parse_machine(opt))
+			parse_option(opt);
 	parse_affinity(affinity);
 	return optind;
 }
@@ -176,10 +206,12 @@ static void *vcpu_thread(void *arg)
 	struct vcpu *vcpu = arg;
 	char thread_name[16];
 
-	snprintf(thread_name, sizeof(thread_name), "minivm/vcpu%u", vcpu->id);
-	pthread_setname_np(pthread_self(), thread_name);
+	snprintf(thread_name, sizeof(thread_name), "vcpu%u", vcpu->id);
+	name_thread(thread_name);
 	vcpu->tid = syscall(SYS_gettid);
 	pin(vcpu);
+	if (vm.pc)
+		halt_prepare(vcpu);
 	pthread_barrier_wait(&known);
 	pthread_barrier_wait(&go);
 	if (vm.set_policy && policy_set(0, &vm.policy))
@@ -196,19 +228,14 @@ static void start_vcpus(const char *image)
 		.pid = getpid(), .mem = vm.mem_size, .cpus = vm.cpus,
 		.p_max = vm.pv ? vm.pv_sched.p_max : 0,
 	};
-	pthread_t thread;
 	unsigned int i;
-	int err;
 
 	strcpy(r.name, name);
 	snprintf(r.image, sizeof(r.image), "%s", image);
 	pthread_barrier_init(&known, NULL, vm.cpus + 1);
 	pthread_barrier_init(&go, NULL, vm.cpus + 1);
-	for (i = 0; i < vm.cpus; i++) {
-		err = pthread_create(&thread, NULL, vcpu_thread, &vm.vcpus[i]);
-		if (err)
-			fail(EX_OS, err, NULL, "cannot start vCPU %u", i);
-	}
+	for (i = 0; i < vm.cpus; i++)
+		start_thread("a vCPU", vcpu_thread, &vm.vcpus[i]);
 	/* No vCPU runs before the file that names its thread is there. */
 	pthread_barrier_wait(&known);
 	for (i = 0; i < vm.cpus; i++)
@@ -228,6 +255,20 @@ static void block_signals(sigset_t *set)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Whoever wants an end is not made to wait for one more start; 0: nobody. */
+static int deadly_signal(void)
+{
+	static const int deadly[] = { SIGINT, SIGTERM, SIGHUP };
+	sigset_t set;
+	size_t i;
+
+	sigpending(&set);
+	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		if (sigismember(&set, deadly[i]))
+			return deadly[i];
+	return 0;
+}
+
 static void describe(const char *image)
 {
 	fprintf(stderr, "minivm: %s: %s, entry 0x%llx, %lluM, %u vCPU, %s%s\n",
@@ -235,7 +276,7 @@ static void describe(const char *image)
 		(unsigned long long)vm.mem_size >> 20, vm.cpus,
 		vm.pv ? "paravirtualized scheduling" : "plain",
 		vm.xen_abi ? ", Xen's ABI on direct paging" :
-		vm.direct ? ", direct paging" : "");
+		vm.direct ? ", direct paging" : vm.pc ? ", Linux" : "");
 	if (vm.pv)
 		pv_sched_describe(&vm.pv_sched);
 }
@@ -258,7 +299,10 @@ int cmd_run(int argc, char **argv)
 		     "run: put -- between the image and its arguments ('%s')",
 		     argv[1]);
 
+	io_policy_init(vm_options.set_io_policy ? &io_policy : NULL,
+		       vm.set_policy ? &vm.policy : NULL);
 	block_signals(&set);
+	end_bounded();
 	vm_make(&vm, &vm_options, argv[0], argv + 2, argc > 2 ? argc - 2 : 0);
 	if (verbose)
 		describe(argv[0]);
@@ -271,9 +315,13 @@ int cmd_run(int argc, char **argv)
 	boot_timer("vCPUs run");
 
 	/* vCPUs end the process themselves; here only signals do. */
-	sigwait(&set, &sig);
+	if (vm.pc)
+		sig = halt_wait(&vm, &set);
+	else
+		sigwait(&set, &sig);
 	if (sig == RESET_SIGNAL)
+		sig = deadly_signal();
+	if (!sig)
 		reset_now();
-	dev_console_flush();
-	return 128 + sig;
+	end(128 + sig);
 }

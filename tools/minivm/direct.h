@@ -44,6 +44,8 @@ struct kvm_create_guest_memfd {
 
 #ifndef KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG
 #define KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG	0x5
+/* A byte of the same union. */
+#define runstate_update_flag	long_mode
 #endif
 
 #define PAGE_SIZE	4096UL

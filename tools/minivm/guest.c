@@ -5,12 +5,13 @@
  */
 #include <stdint.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "direct.h"
-#include "xen.h"
+#include "guest.h"
 
 /* A linear address maps page by page. */
 static size_t in_page(uint64_t addr, size_t size)
@@ -133,16 +134,21 @@ uint64_t guest_mfn(struct vm *vm, uint64_t gfn)
 	return ~0ULL;
 }
 
-/* There are few: the host gives memory in large pieces. */
+static int compare_mfn(const void *key, const void *extent)
+{
+	const struct extent *e = extent;
+	uint64_t mfn = *(const uint64_t *)key;
+
+	return mfn < e->mfn ? -1 : mfn - e->mfn >= e->npages;
+}
+
+/* Where memory is in pieces there can be as many as pages. */
 bool guest_gfn(struct vm *vm, uint64_t mfn, uint64_t *gfn)
 {
-	const struct extent *e = vm->extents;
+	const struct extent *e = bsearch(&mfn, vm->by_mfn, vm->nr_extents,
+					 sizeof(*e), compare_mfn);
 
-	for (; e < vm->extents + vm->nr_extents; e++) {
-		if (mfn < e->mfn || mfn - e->mfn >= e->npages)
-			continue;
+	if (e)
 		*gfn = e->gfn + (mfn - e->mfn);
-		return true;
-	}
-	return false;
+	return e;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An ELF image as a file.  It is not trusted: every number in it is checked
+ * An image as a file, ELF or Linux's own format.  It is not trusted: every number in it is checked
  * before it is used, and read once, as somebody may write the file meanwhile.
  */
 #include <errno.h>
@@ -16,6 +16,9 @@
 /* Kernels have less than ten; each is compared with each. */
 #define MAX_HEADERS	128
 
+/* Where a bzImage says what it is. */
+#define BZIMAGE_MAGIC	0x202
+
 void image_bad(const struct image *image, const char *fmt, ...)
 {
 	char why[256];
@@ -24,18 +27,17 @@ void image_bad(const struct image *image, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	fail(EX_IMAGE, 0, "minivm runs static x86-64 ELF executables", "%s: %s",
-	     image->path, why);
+	fail(EX_IMAGE, 0, image->remedy, "%s: %s", image->path, why);
 }
 
-static void open_file(struct image *image)
+void image_open_file(struct image *image)
 {
 	struct stat st;
 
 	/* Not to wait for whoever writes a FIFO. */
 	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (image->fd < 0 || fstat(image->fd, &st))
-		fail(exit_code_of(errno), errno, NULL, "cannot open image %s",
+		fail(exit_code_of(errno), errno, NULL, "cannot open %s",
 		     image->path);
 	if (!S_ISREG(st.st_mode))
 		image_bad(image, "not a regular file");
@@ -54,12 +56,23 @@ void image_read(const struct image *image, uint64_t offset, void *to,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			fail(EX_OS, errno, NULL, "cannot read image %s",
-			     image->path);
+			fail(EX_OS, errno, NULL, "cannot read %s", image->path);
 		if (!n)
 			image_bad(image, "it became shorter while it was read");
 		done += n;
 	}
+}
+
+/* What it says then is for its loader to check. */
+static bool is_bzimage(const struct image *image)
+{
+	char head[BZIMAGE_MAGIC + 4];
+
+	if (image->size < sizeof(head))
+		return false;
+	image_read(image, 0, head, sizeof(head));
+	return memcmp(head, ELFMAG, SELFMAG) &&
+	       !memcmp(head + BZIMAGE_MAGIC, "HdrS", 4);
 }
 
 static void read_headers(struct image *image)
@@ -71,7 +84,7 @@ static void read_headers(struct image *image)
 		image_bad(image, "too short for an ELF header");
 	image_read(image, 0, &e, sizeof(e));
 	if (memcmp(e.e_ident, ELFMAG, SELFMAG))
-		image_bad(image, "not an ELF file");
+		image_bad(image, "not an ELF file, and not a bzImage");
 	if (e.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    e.e_ident[EI_DATA] != ELFDATA2LSB || e.e_machine != EM_X86_64)
 		image_bad(image, "not for x86-64");
@@ -125,8 +138,14 @@ void image_open(struct image *image, const char *path)
 {
 	unsigned int i;
 
-	*image = (struct image) { .path = path };
-	open_file(image);
+	*image = (struct image) {
+		.path = path,
+		.remedy = "minivm runs static x86-64 ELF executables, and Linux's bzImage",
+	};
+	image_open_file(image);
+	image->bzimage = is_bzimage(image);
+	if (image->bzimage)
+		return;
 	read_headers(image);
 	for (i = 0; i < image->nr_headers; i++)
 		check_segment(image, i);

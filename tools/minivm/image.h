@@ -7,16 +7,20 @@
 
 #include "minivm.h"
 
-/* image.c: a hostile ELF file.  What is wrong ends the tool with EX_IMAGE. */
+/* image.c: a hostile file, ELF mostly.  What is wrong ends the tool with EX_IMAGE. */
 struct image {
-	const char *path;
+	const char *path, *remedy;
 	int fd;
-	uint64_t size, entry;
+	uint64_t size;
+	bool bzimage;		/* Linux's format, which has none of these: */
+	uint64_t entry;
 	unsigned int nr_headers;
 	Elf64_Phdr *headers;	/* checked, and not the file's any more */
 };
 
 void image_open(struct image *image, const char *path);
+/* Any file: path and remedy are filled in. */
+void image_open_file(struct image *image);
 void image_close(struct image *image);
 void image_bad(const struct image *image, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
@@ -26,6 +30,9 @@ void image_read(const struct image *image, uint64_t offset, void *to,
 /* loader_elf.c: at physical addresses; gives the entry point. */
 uint64_t loader_elf(const struct image *image, uint8_t *mem,
 		    uint64_t mem_size);
+/* Only segments, none below an address; gives the end of the last. */
+uint64_t loader_elf_segments(const struct image *image, uint8_t *mem,
+			     uint64_t mem_size, uint64_t low);
 
 /* xen_notes.c: what an image for Xen says of itself. */
 struct xen_notes {
@@ -34,9 +41,12 @@ struct xen_notes {
 	uint64_t entry, virt_base;	/* linear addresses */
 	uint64_t hypercall_page, init_p2m;	/* too, or ~0: none */
 	uint64_t paddr_offset;
+	uint64_t pvh_entry;	/* physical, of an ordinary VM, or ~0: none */
 };
 
-void xen_notes_read(const struct image *image, struct xen_notes *notes);
+/* With pv, also what PV guests want; it must be right then. */
+void xen_notes_read(const struct image *image, struct xen_notes *notes,
+		    bool pv);
 
 /* loader_xen.c: where the parts of a Xen guest lie, and their content. */
 struct xen_start {

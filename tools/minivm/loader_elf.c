@@ -6,10 +6,11 @@
 #include "image.h"
 
 static void load_segment(const struct image *image, const Elf64_Phdr *p,
-			 uint8_t *mem, uint64_t mem_size)
+			 uint8_t *mem, uint64_t mem_size, uint64_t low)
 {
-	if (p->p_paddr < MINIVM_LOW)
-		image_bad(image, "a segment lies below 0x10000, which holds page tables and arguments");
+	if (p->p_paddr < low)
+		image_bad(image, "a segment lies below 0x%llx, where page tables and arguments are",
+			  (unsigned long long)low);
 	if (p->p_paddr > mem_size || p->p_memsz > mem_size - p->p_paddr)
 		fail(EX_IMAGE, 0, "give the VM more with --mem",
 		     "%s: a segment ends at 0x%llx, above the VM's memory of %lluM",
@@ -18,15 +19,31 @@ static void load_segment(const struct image *image, const Elf64_Phdr *p,
 	image_read(image, p->p_offset, mem + p->p_paddr, p->p_filesz);
 }
 
+uint64_t loader_elf_segments(const struct image *image, uint8_t *mem,
+			     uint64_t mem_size, uint64_t low)
+{
+	const Elf64_Phdr *p = image->headers;
+	uint64_t end = 0;
+
+	for (; p < image->headers + image->nr_headers; p++) {
+		if (p->p_type != PT_LOAD || !p->p_memsz)
+			continue;
+		load_segment(image, p, mem, mem_size, low);
+		if (p->p_paddr + p->p_memsz > end)
+			end = p->p_paddr + p->p_memsz;
+	}
+	return end;
+}
+
 uint64_t loader_elf(const struct image *image, uint8_t *mem, uint64_t mem_size)
 {
 	const Elf64_Phdr *p = image->headers;
 	uint64_t entry = 0;
 
+	loader_elf_segments(image, mem, mem_size, MINIVM_LOW);
 	for (; p < image->headers + image->nr_headers; p++) {
 		if (p->p_type != PT_LOAD || !p->p_memsz)
 			continue;
-		load_segment(image, p, mem, mem_size);
 		/* The entry is virtual; execution starts where it was put. */
 		if (image->entry >= p->p_vaddr &&
 		    image->entry - p->p_vaddr < p->p_memsz)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* minivm: the command line.  Commands are in cmd_*.c, one file each. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "minivm.h"
 
@@ -14,11 +16,13 @@ static const struct command {
 	  "  --p-max N      the highest priority a VM shall get (default 40)\n"
 	  "  --device PATH  KVM's device (default /dev/kvm)\n" },
 	{ "run", cmd_run, "run [OPTIONS] IMAGE [-- ARGS]",
-	  "Run a static 64-bit ELF image as a VM, in the foreground.\n"
+	  "Run a static 64-bit ELF image, or Linux, as a VM, in the foreground.\n"
 	  "  --mode direct|nested   who owns the page tables that the hardware walks:\n"
 	  "                         the guest or the host (default direct if the image\n"
 	  "                         has Xen's notes for PV guests, else nested)\n"
 	  "  --disk FILE[:ro]       a disk for a guest with Xen's notes; may be repeated\n"
+	  "  --initrd FILE          the first file system of Linux (bzImage, or ELF with\n"
+	  "                         a PVH note); ARGS are its command line\n"
 	  "  --sched POLICY[:PRIO]  scheduling of the vCPU threads (fifo:40, other:5)\n"
 	  "  --pv-sched KEY=VALUE[,...]  let the guest ask for priorities:\n"
 	  "      p_max=1..98, nice_min=-20..19, policies=fifo+rr+other+batch+idle,\n"
@@ -26,7 +30,8 @@ static const struct command {
 	  "      vectors=all|none|0x20-0x2f+0xec\n"
 	  "  -c, --cpus N           1 to 16 vCPUs (default 1)\n"
 	  "  --affinity VCPU@CPU[,...]\n"
-	  "  --io-sched POLICY[:PRIO]  scheduling of the disks' threads (default other:5)\n"
+	  "  --io-sched POLICY[:PRIO]  scheduling of the threads of disks and the console\n"
+	  "                         (default: below that of the vCPUs)\n"
 	  "  --name NAME            for list and sched (default IMAGE-PID)\n"
 	  "  -m, --mem SIZE         2M to 3G (default 16M)\n"
 	  "  --device PATH          KVM's device (default /dev/kvm)\n"
@@ -68,11 +73,27 @@ static int version(void)
 	return 0;
 }
 
+/*
+ * Or a disk or KVM would have such a number, and be written to or read.  What
+ * is written there still fails.
+ */
+static void open_missing(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
 	int ret;
 
+	open_missing();
 	boot_timer_start();
 	if (argc < 2) {
 		help(stderr, NULL);

@@ -3,6 +3,7 @@
 #ifndef MINIVM_H
 #define MINIVM_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,9 +57,28 @@ void fail(int code, int err, const char *remedy, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5), noreturn));
 int exit_code_of(int err);
 
+/*
+ * end.c: nothing else calls exit().  The first who begins the end has it, all
+ * others stop for ever; what the guest still had to say is said, for as long
+ * as somebody reads that.
+ */
+void end(int code) __attribute__((noreturn));
+void end_begin(int code);
+void end_finish(void) __attribute__((noreturn));
+bool end_is_near(void);
+/* From now on the end comes in bounded time, whoever blocks what. */
+void end_bounded(void);
+void end_last_words(void (*fn)(void *arg), void *arg);
+#define LAST_WORDS_MS	1000
+
+/* write.c: a timeout below 0 is none. */
+bool write_all(int fd, const void *data, size_t len, int timeout_ms);
+
 /* parse.c: numbers with bounds; a message names the bounds. */
 bool parse_long(const char *s, long *val);
 bool parse_u64(const char *s, uint64_t *val);
+/* Decimal digits only. */
+bool parse_u32(const char *s, uint32_t max, uint32_t *val);
 long parse_range(const char *what, const char *s, long min, long max);
 uint64_t parse_size(const char *what, const char *s, uint64_t min,
 		    uint64_t max);
@@ -77,6 +97,19 @@ const char *policy_name(int policy);
 int policy_set(pid_t tid, const struct policy *p);
 int policy_get(pid_t tid, struct policy *p);
 const char *policy_remedy(const struct policy *p, int err);
+bool policy_is_below(const struct policy *p, const struct policy *than);
+/* As far below as need be; nothing is below idle. */
+struct policy policy_below(const struct policy *p);
+
+/*
+ * thread.c: threads, and how those that do I/O are scheduled: as the user chose
+ * or below the vCPUs (NULL: not chosen, as this process).
+ */
+void start_thread(const char *name, void *(*fn)(void *arg), void *arg);
+void name_thread(const char *name);
+void io_policy_init(const struct policy *chosen, const struct policy *vcpus);
+void io_policy_apply(const char *what);
+void pi_mutex_init(pthread_mutex_t *lock);
 
 /* json.c: output in one pass, commas by itself. */
 struct json {
@@ -144,11 +177,15 @@ struct vm {
 	struct policy policy;
 	uint64_t entry;
 	struct vcpu vcpus[MINIVM_MAX_CPUS];
+	/* For Linux only. */
+	bool pc;
+	bool protected_mode;	/* from the first instruction on, not 64-bit */
 	/* Direct paging only. */
 	bool direct;
 	bool xen_abi;
 	uint64_t root_gfn;
 	struct extent *extents;
+	struct extent *by_mfn;	/* the same, sorted by that */
 	unsigned int nr_extents;
 	struct xen *xen;	/* NULL but with xen_abi */
 };
@@ -157,11 +194,15 @@ int kvm_open(const char *device);
 void vm_memory(struct vm *vm);
 void vm_create(struct vm *vm);
 void vm_prefault(struct vm *vm);
+/* Page tables that map 4 GiB one to one, and the GDT. */
+void vm_low_tables(struct vm *vm);
 void vm_boot_info(struct vm *vm, char *const *args, int nr_args);
 void join_args(char *text, size_t size, char *const *args, int nr_args);
 void vcpu_create(struct vcpu *vcpu);
 /* The segments and the GDT of layout.h, ring 0. */
 void vcpu_set_segments(struct kvm_sregs *s);
+/* These, and the page tables there. */
+void vcpu_set_long_mode(struct kvm_sregs *s);
 void vcpu_run(struct vcpu *vcpu) __attribute__((noreturn));
 
 /* boot_timer.c: milestones, for --boot-timer. */
@@ -172,6 +213,8 @@ void boot_timer(const char *what);
 /* dev_console.c, dev_exit.c: the two devices. */
 void dev_console_write(const uint8_t *data, size_t len);
 void dev_console_flush(void);
+/* Does not wait for a reader. */
+void dev_console_last_words(const uint8_t *data, size_t len);
 void dev_exit_write(uint32_t val) __attribute__((noreturn));
 
 /* cmd_*.c: one command each; the value is the exit code. */
@@ -189,7 +232,9 @@ struct vm_options {
 	enum vm_mode mode;
 	const char *disks[MINIVM_MAX_DISKS];	/* FILE or FILE:ro */
 	unsigned int nr_disks;
+	const char *initrd;
 	bool trace;		/* hypercalls */
+	bool set_io_policy;
 };
 
 void vm_make(struct vm *vm, const struct vm_options *options, const char *path,

@@ -24,6 +24,18 @@ bool parse_u64(const char *s, uint64_t *val)
 	return *s >= '0' && *s <= '9' && !*end && !errno;
 }
 
+bool parse_u32(const char *s, uint32_t max, uint32_t *val)
+{
+	size_t len = strlen(s);
+	uint64_t num;
+
+	if (!len || len > 10 || strspn(s, "0123456789") != len)
+		return false;
+	num = strtoull(s, NULL, 10);
+	*val = num;
+	return num <= max;
+}
+
 long parse_range(const char *what, const char *s, long min, long max)
 {
 	long val;

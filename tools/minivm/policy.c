@@ -102,6 +102,33 @@ int policy_get(pid_t tid, struct policy *p)
 	return 0;
 }
 
+/* Real time is above all else, and idle below. */
+static int rank(const struct policy *p)
+{
+	if (p->policy == SCHED_IDLE)
+		return 0;
+	return is_rt(p->policy) ? 100 + p->prio :
+	       p->policy == SCHED_OTHER || p->policy == SCHED_BATCH ?
+	       20 - p->nice : 1000;
+}
+
+bool policy_is_below(const struct policy *p, const struct policy *than)
+{
+	return p->policy == SCHED_IDLE || rank(p) < rank(than);
+}
+
+struct policy policy_below(const struct policy *p)
+{
+	struct policy below = { .policy = SCHED_OTHER, .nice = 5 };
+
+	if (rank(p) > 20 - below.nice)
+		return below;
+	below.nice = p->nice + 5 > 19 ? 19 : p->nice + 5;
+	if (!policy_is_below(&below, p))
+		below = (struct policy) { .policy = SCHED_IDLE };
+	return below;
+}
+
 const char *policy_remedy(const struct policy *p, int err)
 {
 	if (err == ESRCH)

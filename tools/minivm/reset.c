@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "xen.h"
+#include "terminal.h"
 
 static char **again;
 
@@ -21,13 +21,16 @@ void reset_ask(void)
 		pause();
 }
 
+/* A guest that resets all the time shall not outlive whoever ends it. */
 void reset_now(void)
 {
-	dev_console_flush();
-	console_restore();
+	end_begin(EX_OS);
+	terminal_restore();
 	runtime_remove();
+	alarm(0);
 	execv("/proc/self/exe", again);
-	fail(EX_OS, errno, "mount /proc", "cannot start the VM again");
+	warn(errno, "mount /proc", "cannot start the VM again");
+	end_finish();
 }
 
 /* The command line as it was, with the command that main() took out. */

@@ -9,12 +9,14 @@
 #include "boot.h"
 #include "direct.h"
 #include "layout.h"
+#include "pc.h"
 #include "xen.h"
 
 #define MAX_CPUID	256
 
 #define CPUID_1_ECX_X2APIC		(1U << 21)
 #define CPUID_1_ECX_TSC_DEADLINE	(1U << 24)
+#define CPUID_1_ECX_HYPERVISOR		(1U << 31)
 #define KVM_LEAF_FEATURES		0x40000001
 
 #define MSR_APIC_BASE		0x1b
@@ -33,6 +35,9 @@ static void fix_cpuid_entry(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 		if (ioctl(vm->kvm, KVM_CHECK_EXTENSION,
 			  KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			e->ecx |= CPUID_1_ECX_TSC_DEADLINE;
+		/* Linux looks for KVM only then. */
+		if (vm->pc)
+			e->ecx |= CPUID_1_ECX_HYPERVISOR;
 		break;
 	case 0xb:
 	case 0x1f:
@@ -93,6 +98,15 @@ void vcpu_set_segments(struct kvm_sregs *s)
 	s->idt.limit = 0;
 }
 
+void vcpu_set_long_mode(struct kvm_sregs *s)
+{
+	vcpu_set_segments(s);
+	s->cr0 = 0x80010033;	/* PG WP NE ET MP PE */
+	s->cr3 = LOW_PML4;
+	s->cr4 = 0x620;		/* PAE, SSE */
+	s->efer = 0xd00;	/* NX LMA LME */
+}
+
 static void set_registers(struct vcpu *vcpu)
 {
 	struct kvm_mp_state running = { .mp_state = KVM_MP_STATE_RUNNABLE };
@@ -105,11 +119,7 @@ static void set_registers(struct vcpu *vcpu)
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s))
 		fail(EX_OS, errno, NULL, "vCPU %u: cannot read its registers",
 		     vcpu->id);
-	vcpu_set_segments(&s);
-	s.cr0 = 0x80010033;	/* PG WP NE ET MP PE */
-	s.cr3 = LOW_PML4;
-	s.cr4 = 0x620;		/* PAE, SSE */
-	s.efer = 0xd00;		/* NX LMA LME */
+	vcpu_set_long_mode(&s);
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &s) ||
 	    ioctl(vcpu->fd, KVM_SET_REGS, &regs) ||
 	    ioctl(vcpu->fd, KVM_SET_MP_STATE, &running))
@@ -154,7 +164,7 @@ void vcpu_create(struct vcpu *vcpu)
 	set_cpuid(vcpu);
 	if (vcpu->vm->direct)
 		set_x2apic(vcpu);
-	else
+	else if (!vcpu->vm->pc)
 		set_registers(vcpu);
 }
 
@@ -174,9 +184,14 @@ static void handle_io(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	size_t len = (size_t)run->io.size * run->io.count;
+	bool in = run->io.direction == KVM_EXIT_IO_IN;
+	unsigned int i;
 
-	if (run->io.direction == KVM_EXIT_IO_IN) {
-		memset(data, 0xff, len);
+	for (i = 0; vcpu->vm->pc && i < run->io.count; i++)
+		pc_io(run->io.port, in, data + i * run->io.size, run->io.size);
+	if (in) {
+		if (!vcpu->vm->pc)
+			memset(data, 0xff, len);
 		return;
 	}
 	switch (run->io.port) {
@@ -220,6 +235,11 @@ static void handle_exit(struct vcpu *vcpu)
 	case KVM_EXIT_INTR:
 		break;
 	case KVM_EXIT_MMIO:
+		if (vcpu->vm->pc) {
+			/* Linux looks for this and that, as on a bus. */
+			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+			break;
+		}
 		crash(vcpu, "access to an address where there is no memory",
 		      run->mmio.phys_addr);
 	case KVM_EXIT_SHUTDOWN:
@@ -245,5 +265,7 @@ void vcpu_run(struct vcpu *vcpu)
 		else if (errno != EINTR && errno != EAGAIN)
 			fail(exit_code_of(errno), errno, NULL,
 			     "vCPU %u: KVM_RUN", vcpu->id);
+		else if (vcpu->vm->pc && errno == EINTR)
+			halt_report(vcpu);
 	}
 }

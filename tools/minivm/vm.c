@@ -128,7 +128,7 @@ void join_args(char *text, size_t size, char *const *args, int nr_args)
 
 	for (i = 0; i < nr_args; i++) {
 		len = strlen(args[i]);
-		if (used + len + 2 > size)
+		if (used + !!i + len + 1 > size)
 			fail(EX_USAGE_, 0, NULL,
 			     "the arguments of the guest are longer than %zu bytes",
 			     size - 1);
@@ -138,6 +138,12 @@ void join_args(char *text, size_t size, char *const *args, int nr_args)
 		used += len;
 	}
 	text[used] = 0;
+}
+
+void vm_low_tables(struct vm *vm)
+{
+	write_gdt(vm);
+	write_page_tables(vm);
 }
 
 void vm_boot_info(struct vm *vm, char *const *args, int nr_args)
@@ -150,7 +156,8 @@ void vm_boot_info(struct vm *vm, char *const *args, int nr_args)
 		.args = LOW_ARGS, .cpus = vm->cpus,
 		.tsc_khz = ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0),
 	};
-	write_gdt(vm);
-	if (!vm->direct)
-		write_page_tables(vm);
+	if (vm->direct)
+		write_gdt(vm);
+	else
+		vm_low_tables(vm);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -114,10 +115,30 @@ void vm_direct_p2m(struct vm *vm, uint64_t gfn, uint64_t npages, uint64_t gpa)
 		add_extent(vm, gfn + i, list[i]);
 }
 
+static int compare_mfn(const void *a, const void *b)
+{
+	const struct extent *x = a, *y = b;
+
+	return x->mfn < y->mfn ? -1 : x->mfn > y->mfn;
+}
+
+/* All are known from here on. */
+static void sort_by_mfn(struct vm *vm)
+{
+	size_t size = vm->nr_extents * sizeof(*vm->extents);
+
+	vm->by_mfn = malloc(size);
+	if (!vm->by_mfn)
+		fail(EX_OS, ENOMEM, NULL, "cannot list the guest's memory");
+	memcpy(vm->by_mfn, vm->extents, size);
+	qsort(vm->by_mfn, vm->nr_extents, sizeof(*vm->by_mfn), compare_mfn);
+}
+
 void vm_direct_start(struct vm *vm)
 {
 	struct kvm_x86_dp_start start = { .root_gfn = vm->root_gfn };
 
+	sort_by_mfn(vm);
 	while (ioctl(vm->fd, KVM_X86_DP_START, &start))
 		if (errno != EINTR)
 			fail(EX_OS, errno, NULL,

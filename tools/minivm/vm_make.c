@@ -4,6 +4,7 @@
 
 #include "direct.h"
 #include "image.h"
+#include "pc.h"
 #include "xen.h"
 
 static void create_vcpus(struct vm *vm)
@@ -17,7 +18,6 @@ static void create_vcpus(struct vm *vm)
 	}
 }
 
-/* Memory first: an image that does not load needs no KVM to say so. */
 static void make_nested(struct vm *vm, const struct image *image,
 			char **args, int nr_args)
 {
@@ -28,6 +28,32 @@ static void make_nested(struct vm *vm, const struct image *image,
 	vm_create(vm);
 	create_vcpus(vm);
 	vm_boot_info(vm, args, nr_args);
+	boot_timer("VM, vCPUs");
+}
+
+/* pvh is its entry point, for an image that is no bzImage. */
+static void make_linux(struct vm *vm, const struct vm_options *options,
+		       const struct image *image, uint64_t pvh, char **args,
+		       int nr_args)
+{
+	struct linux_options linux_options = {
+		.initrd = options->initrd, .args = args, .nr_args = nr_args,
+	};
+
+	vm->pc = true;
+	vm_memory(vm);
+	boot_timer("memory");
+	if (image->bzimage)
+		loader_bzimage(vm, image, &linux_options);
+	else
+		loader_pvh(vm, image, pvh, &linux_options);
+	vm_low_tables(vm);
+	mptable_write(vm);
+	boot_timer("image");
+	vm_create(vm);
+	pc_create(vm);
+	create_vcpus(vm);
+	pc_start(vm);
 	boot_timer("VM, vCPUs");
 }
 
@@ -83,20 +109,45 @@ static void make_xen(struct vm *vm, const struct vm_options *options,
 	boot_timer("page tables are the guest's");
 }
 
+static void check_options(const struct vm_options *options,
+			  const struct image *image, bool xen, bool linux_image)
+{
+	if (options->nr_disks && options->mode == MODE_NESTED)
+		fail(EX_USAGE_, 0, "leave out --mode nested",
+		     "--disk: an ordinary VM has no disks");
+	if (options->trace && !xen)
+		fail(EX_USAGE_, 0, NULL,
+		     "--trace-hypercalls: only images with Xen's notes make such calls, and not with --mode nested");
+	if (options->set_io_policy && !xen && !linux_image)
+		fail(EX_USAGE_, 0, NULL,
+		     "--io-sched: this VM has no threads for devices");
+	if (options->nr_disks && !xen)
+		fail(EX_USAGE_, 0, NULL,
+		     "--disk: only images with Xen's notes have disks");
+	if (options->initrd && !linux_image)
+		fail(EX_USAGE_, 0, NULL,
+		     "--initrd: only Linux, as bzImage or with a PVH note, takes one");
+	if (options->mode == MODE_DIRECT && linux_image)
+		image_bad(image, "Linux runs in an ordinary VM only (--mode nested)");
+}
+
 void vm_make(struct vm *vm, const struct vm_options *options, const char *path,
 	     char **args, int nr_args)
 {
 	static struct xen_start start;	/* for as long as the VM lives */
 	struct image image;
+	bool linux_image;
 
 	image_open(&image, path);
-	/* An ordinary VM has no use for them, right or wrong. */
-	if (options->mode != MODE_NESTED)
-		xen_notes_read(&image, &start.notes);
-	if (options->nr_disks && !start.notes.found)
-		fail(EX_USAGE_, 0, NULL,
-		     "--disk: only images with Xen's notes have disks");
-	if (start.notes.found)
+	/* An ordinary VM has no use for those of PV guests, right or wrong. */
+	xen_notes_read(&image, &start.notes, options->mode != MODE_NESTED);
+	linux_image = !start.notes.found &&
+		      (image.bzimage || start.notes.pvh_entry != ~0ULL);
+	check_options(options, &image, start.notes.found, linux_image);
+	if (linux_image)
+		make_linux(vm, options, &image, start.notes.pvh_entry, args,
+			   nr_args);
+	else if (start.notes.found)
 		make_xen(vm, options, &image, &start, args, nr_args);
 	else if (options->mode == MODE_DIRECT)
 		make_plain(vm, &image, args, nr_args);

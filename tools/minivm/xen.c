@@ -2,6 +2,7 @@
 /* A guest that speaks Xen's ABI: what it shares with the tool, and with KVM. */
 #include <stdint.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,10 +12,6 @@
 #include "direct.h"
 #include "image.h"
 #include "xen.h"
-
-#define XEN_VERSION_4_17	(4 << 16 | 17)
-/* Where Xen has it as well. */
-#define HYPERCALL_MSR		0x40000000
 
 void xen_lock(struct xen *xen)
 {
@@ -26,23 +23,32 @@ void xen_unlock(struct xen *xen)
 	pthread_mutex_unlock(&xen->lock);
 }
 
+void xen_complain(struct xen *xen, const char *remedy, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (xen->complaint[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(xen->complaint, sizeof(xen->complaint), fmt, ap);
+	va_end(ap);
+	xen->remedy = remedy;
+	console_wake(xen);
+}
+
 struct xen *xen_create(struct vm *vm, struct xen_start *start)
 {
 	struct xen *xen = calloc(1, sizeof(*xen));
-	pthread_mutexattr_t attr;
 
 	if (!xen)
 		fail(EX_OS, ENOMEM, NULL, "cannot set up the guest");
 	xen->vm = vm;
 	xen->start = start;
 	vm->xen = xen;
-	/* A vCPU may be of any priority. */
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
-	pthread_mutex_init(&xen->lock, &attr);
+	pi_mutex_init(&xen->lock);
 	event_init(xen);
-	start->store_port = event_alloc(xen, NULL, NULL);
-	start->console_port = event_alloc(xen, NULL, NULL);
+	start->store_port = event_alloc(xen);
+	start->console_port = event_alloc(xen);
 	return xen;
 }
 
@@ -70,7 +76,7 @@ static void configure_kvm(struct xen *xen)
 	struct kvm_xen_hvm_config config = {
 		.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL |
 			 KVM_XEN_HVM_CONFIG_EVTCHN_SEND,
-		.msr = HYPERCALL_MSR,
+		.msr = XEN_MSR,
 	};
 	struct vm *vm = xen->vm;
 
@@ -81,7 +87,7 @@ static void configure_kvm(struct xen *xen)
 		.type = KVM_XEN_ATTR_TYPE_LONG_MODE, .u.long_mode = 1 });
 	set_vm_attr(vm, (struct kvm_xen_hvm_attr) {
 		.type = KVM_XEN_ATTR_TYPE_XEN_VERSION,
-		.u.xen_version = XEN_VERSION_4_17 });
+		.u.xen_version = XEN_VERSION });
 	set_vm_attr(vm, (struct kvm_xen_hvm_attr) {
 		.type = KVM_XEN_ATTR_TYPE_SHARED_INFO,
 		.u.shared_info.gfn = xen->start->shared });
@@ -116,7 +122,7 @@ static void fill_hypercall_page(struct xen *xen)
 	} msrs = {
 		.head.nmsrs = 1,
 		.entry = {
-			.index = HYPERCALL_MSR,
+			.index = XEN_MSR,
 			.data = n->hypercall_page - n->virt_base,
 		},
 	};

@@ -11,12 +11,17 @@
 
 #include <pthread.h>
 
+#include "guest.h"
 #include "minivm.h"
 
 #define XEN_DOM_TOOL	0
 #define XEN_DOM_GUEST	1
 
 #define XEN_GRANT_FRAMES 4
+
+/* What the tool claims to be, and where Xen has its hypercall page's MSR. */
+#define XEN_VERSION	(4 << 16 | 17)
+#define XEN_MSR		0x40000000
 
 struct xen_start;
 
@@ -30,44 +35,36 @@ struct xen {
 	struct port *ports;
 	struct console *console;
 	bool trace;
+	bool powered_off;	/* no vCPU is up: look after the lock */
+	char complaint[256];	/* that the console's thread makes */
+	const char *remedy;
 };
 
 /*
  * xen.c: hypercalls and event_fn run under one lock, and event_*() but for
- * event_notify() wants it held.  Nobody waits for the outside world under it.
+ * event_notify() wants it held.  Nobody waits for a reader of standard output
+ * or standard error, nor for a disk, under it: complaints are kept until then.
  */
 struct xen *xen_create(struct vm *vm, struct xen_start *start);
 void xen_setup(struct xen *xen);
 void xen_start_vcpu(struct xen *xen);
 void xen_lock(struct xen *xen);
 void xen_unlock(struct xen *xen);
+/* Under the lock.  One is kept: each is made once in the life of a VM. */
+void xen_complain(struct xen *xen, const char *remedy, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* xen_cpuid.c: leaves after the nr that there are; the new number of them. */
 #define XEN_CPUID_LEAVES 8
 struct kvm_cpuid_entry2;
 unsigned int xen_cpuid(struct kvm_cpuid_entry2 *e, unsigned int nr);
 
-/*
- * guest.c: memory of a hostile guest.  A frame may become a page table at any
- * time, and touching it would raise SIGBUS then: what the tool touches, it
- * holds; all else goes by calls that can fail.  False: errno says why.
- */
-bool guest_read(struct vm *vm, uint64_t gpa, void *to, size_t size);
-bool guest_write(struct vm *vm, uint64_t gpa, const void *from, size_t size);
-/* By linear address, in the tables of that vCPU, by its own thread. */
-bool guest_read_va(struct vcpu *vcpu, uint64_t va, void *to, size_t size);
-bool guest_write_va(struct vcpu *vcpu, uint64_t va, const void *from,
-		    size_t size);
-bool guest_translate(struct vcpu *vcpu, uint64_t va, uint64_t *gpa);
-/* The frame's address here for as long as it is held; NULL: errno says why. */
-void *guest_hold(struct vm *vm, uint64_t gfn, uint64_t npages, int *hold);
-void guest_release(int hold);
-/* By the tool's own list, which no guest can change; no mfn: ~0. */
-uint64_t guest_mfn(struct vm *vm, uint64_t gfn);
-bool guest_gfn(struct vm *vm, uint64_t mfn, uint64_t *gfn);
-
 /* xen_hypercall.c: a call that KVM forwards; the result, or -errno. */
 long xen_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args);
+
+/* xen_version.c: what there is, and what is set by number. */
+long xen_version(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
+long hvm_op(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
 
 /* xen_vcpu.c: vCPUs that the guest starts and stops. */
 long vcpu_op(struct vcpu *vcpu, uint32_t cmd, uint32_t id, uint64_t arg);
@@ -83,43 +80,39 @@ typedef void (*event_fn)(void *arg);
 
 void event_init(struct xen *xen);
 long event_op(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
+/* A port of the guest that waits for event_bind().  0: there are no more. */
+uint32_t event_alloc(struct xen *xen);
 /*
- * A port of the guest whose other end is the tool: fn on the guest's send.
- * Without fn it waits for event_bind().  0: there are no more.
+ * The other end of a port that the guest left unbound for us: fn on its send;
+ * -errno.
  */
-uint32_t event_alloc(struct xen *xen, event_fn fn, void *arg);
-/* The other end of a port that the guest left unbound for us; -errno. */
 int event_bind(struct xen *xen, uint32_t port, event_fn fn, void *arg);
-void event_unbind(struct xen *xen, uint32_t port);
+/* Unless it is not arg's any more. */
+void event_unbind(struct xen *xen, uint32_t port, void *arg);
 void event_notify(struct xen *xen, uint32_t port);
 /* A virtual interrupt, if the guest bound it. */
 void event_virq(struct xen *xen, uint32_t virq);
 
 /* xen_console.c: the ring, on stdin and stdout. */
 void console_init(struct xen *xen, void *ring, uint32_t port);
+/* There is output, or a complaint; under the lock. */
+void console_wake(struct xen *xen);
 /* Not under the lock, as standard output may have to be waited for. */
-void console_drain(struct xen *xen);
-bool console_is_told(struct xen *xen);
 long console_op(struct vcpu *vcpu, uint32_t cmd, uint32_t count, uint64_t va);
-/* Before exec, as exit does it by itself. */
-void console_restore(void);
 
 /*
  * xen_store.c: a tree of names with values, over the ring.  Paths are absolute;
  * the guest's relative ones are below /local/domain/1.  All of this, store_fn
  * too, runs under the lock.
  */
-typedef void (*store_fn)(void *arg, const char *path, const char *value);
+typedef void (*store_fn)(void *arg);
 
 /* The port is the guest's, left unbound for the tool, which binds it here. */
 void store_init(struct xen *xen, void *ring, uint32_t port);
 void store_set(struct xen *xen, const char *path, const char *value);
 /* NULL if there is none; valid until the next change. */
 const char *store_get(struct xen *xen, const char *path);
-/*
- * Called after the guest wrote or removed path or something below it; value is
- * that of the node that was written, NULL if it is gone.
- */
+/* Called after the guest wrote or removed path or something below it. */
 void store_watch(struct xen *xen, const char *path, store_fn fn, void *arg);
 
 /* xen_grant.c: frames that the guest lends; under the lock. */
@@ -140,10 +133,8 @@ void grant_unmap(struct xen *xen, struct grant *grant);
 
 /*
  * xen_blk.c: disks, each a file with a thread that takes the lock by itself.
- * After store_init(), grant_init() and blk_set_policy(), which sets how those
- * threads are scheduled (other:5 otherwise); under the lock or before any vCPU.
+ * After store_init() and grant_init(); under the lock or before any vCPU.
  */
-void blk_set_policy(const struct policy *policy);
 void blk_init(struct xen *xen, unsigned int index, const char *path,
 	      bool read_only);
 

@@ -3,11 +3,10 @@
  * Disks: a file each, Xen's block protocol, and the handshake over xenstore.
  *
  * A thread for each disk does all that takes time: vCPUs only leave word and
- * wake it.  Its priority is the user's choice, below the vCPUs' by default.
+ * wake it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,17 +18,8 @@
 
 #include "xen_blk.h"
 
-#define MAX_DISKS	16
 #define FIRST_VDEV	(202 << 8)	/* xvda; each has room for partitions */
 #define VDEV_STEP	16
-#define STACK_SIZE	(64 << 10)
-
-static struct policy io_policy = { .policy = SCHED_OTHER, .nice = 5 };
-
-void blk_set_policy(const struct policy *policy)
-{
-	io_policy = *policy;
-}
 
 static void publish(struct disk *disk, const char *dir, const char *key,
 		    const char *value)
@@ -57,13 +47,22 @@ static void set_state(struct disk *disk, unsigned int state)
 	publish_num(disk, disk->back, "state", state);
 }
 
-/* Each disk complains once: a guest cannot fill a log. */
-static void complain(struct disk *disk, int err, const char *what)
+/* Said after the lock.  Each disk does once: a guest cannot fill a log. */
+static void blame_guest(struct disk *disk, int err, const char *what)
 {
-	if (!disk->warned)
-		warn(err, "the disk stays closed until the guest opens it anew",
-		     "disk %s: %s", disk->name, what);
-	disk->warned = true;
+	disk->blame_err = err;
+	disk->blame = what;
+}
+
+static void say_blame(struct disk *disk)
+{
+	if (disk->blame && !disk->warned) {
+		warn(disk->blame_err,
+		     "the disk stays closed until the guest opens it anew",
+		     "disk %s: %s", disk->name, disk->blame);
+		disk->warned = true;
+	}
+	disk->blame = NULL;
 }
 
 static void leave_word(struct disk *disk, const struct blk_wish *wish)
@@ -81,7 +80,7 @@ static void leave_word(struct disk *disk, const struct blk_wish *wish)
 	pthread_mutex_unlock(&disk->lock);
 }
 
-static void kick(void *arg)
+static void wake_disk(void *arg)
 {
 	leave_word(arg, NULL);
 }
@@ -95,18 +94,11 @@ static const char *front_key(struct disk *disk, const char *key)
 }
 
 /* A key of the front end that is a number; the guest wrote it. */
-static bool front_num(struct disk *disk, const char *key, uint32_t max,
-		      uint32_t *val)
+static bool front_num(struct disk *disk, const char *key, uint32_t *val)
 {
-	const char *s = front_key(disk, key);
-	uint64_t num;
+	const char *text = front_key(disk, key);
 
-	if (!s || !*s || strspn(s, "0123456789") != strlen(s) ||
-	    strlen(s) > 10)
-		return false;
-	num = strtoull(s, NULL, 10);
-	*val = num;
-	return num <= max;
+	return text && parse_u32(text, UINT32_MAX, val);
 }
 
 static bool protocol_known(struct disk *disk)
@@ -116,21 +108,19 @@ static bool protocol_known(struct disk *disk)
 	return !s || !strcmp(s, XEN_IO_PROTO_ABI_X86_64);
 }
 
-static void front_changed(void *arg, const char *path, const char *value)
+static void front_changed(void *arg)
 {
 	struct blk_wish wish = { 0 };
 	struct disk *disk = arg;
 
 	/* What is gone or no number is an end too. */
-	if (!front_num(disk, "state", UINT32_MAX, &wish.state))
+	if (!front_num(disk, "state", &wish.state))
 		wish.state = XenbusStateClosed;
 	switch (wish.state) {
 	case XenbusStateInitialised:
 	case XenbusStateConnected:
-		wish.connect = front_num(disk, "ring-ref", UINT32_MAX,
-					 &wish.ring_ref) &&
-			       front_num(disk, "event-channel", UINT32_MAX,
-					 &wish.port) &&
+		wish.connect = front_num(disk, "ring-ref", &wish.ring_ref) &&
+			       front_num(disk, "event-channel", &wish.port) &&
 			       protocol_known(disk);
 		break;
 	case XenbusStateInitialising:
@@ -146,11 +136,11 @@ static void front_changed(void *arg, const char *path, const char *value)
 }
 
 /* From here on in the disk's thread; what changes the VM, under its lock. */
-static void disconnect(struct disk *disk)
+static void disconnect_front(struct disk *disk)
 {
 	if (!disk->sring)
 		return;
-	event_unbind(disk->xen, disk->port);
+	event_unbind(disk->xen, disk->port, disk);
 	grant_unmap(disk->xen, &disk->grant);
 	disk->sring = NULL;
 }
@@ -160,18 +150,18 @@ static void connect_front(struct disk *disk, const struct blk_wish *wish)
 	int err;
 
 	if (!wish->connect) {
-		complain(disk, 0,
-			 "the guest gave no ring, no port or another protocol");
+		blame_guest(disk, 0,
+			    "the guest gave no ring, no port or another protocol");
 		return;
 	}
 	err = grant_map(disk->xen, wish->ring_ref, true, &disk->grant);
 	if (err) {
-		complain(disk, -err, "the guest's ring is not there");
+		blame_guest(disk, -err, "the guest's ring is not there");
 		return;
 	}
-	err = event_bind(disk->xen, wish->port, kick, disk);
+	err = event_bind(disk->xen, wish->port, wake_disk, disk);
 	if (err) {
-		complain(disk, -err, "the guest's event channel is not there");
+		blame_guest(disk, -err, "the guest's event channel is not there");
 		grant_unmap(disk->xen, &disk->grant);
 		return;
 	}
@@ -184,7 +174,7 @@ static void follow(struct disk *disk, const struct blk_wish *wish)
 {
 	xen_lock(disk->xen);
 	if (wish->close)
-		disconnect(disk);
+		disconnect_front(disk);
 	switch (wish->state) {
 	case XenbusStateInitialising:
 		set_state(disk, XenbusStateInitWait);
@@ -200,13 +190,15 @@ static void follow(struct disk *disk, const struct blk_wish *wish)
 		set_state(disk, wish->state);
 	}
 	xen_unlock(disk->xen);
+	say_blame(disk);
 }
 
 static void give_up(struct disk *disk)
 {
-	complain(disk, 0, "the guest sent impossible indices of requests");
+	blame_guest(disk, 0, "the guest sent impossible indices of requests");
+	say_blame(disk);
 	xen_lock(disk->xen);
-	disconnect(disk);
+	disconnect_front(disk);
 	set_state(disk, XenbusStateClosed);
 	xen_unlock(disk->xen);
 }
@@ -227,15 +219,9 @@ static void *disk_thread(void *arg)
 	enum blk_result result;
 	struct disk *disk = arg;
 	struct blk_wish wish;
-	char thread_name[16];
 
-	snprintf(thread_name, sizeof(thread_name), "minivm/%s", disk->name);
-	pthread_setname_np(pthread_self(), thread_name);
-	if (policy_set(0, &io_policy))
-		fail(exit_code_of(errno), errno,
-		     policy_remedy(&io_policy, errno),
-		     "cannot set the thread of disk %s to %s", disk->name,
-		     policy_name(io_policy.policy));
+	name_thread(disk->name);
+	io_policy_apply("a disk");
 	for (;;) {
 		wait_for_work(disk, &wish);
 		if (wish.state)
@@ -246,22 +232,36 @@ static void *disk_thread(void *arg)
 		if (result == BLK_BROKEN)
 			give_up(disk);
 		else if (result == BLK_MORE)
-			kick(disk);
+			wake_disk(disk);
 	}
 	return NULL;
 }
 
+static const char *open_remedy(int err)
+{
+	switch (err) {
+	case EACCES:
+	case EROFS:
+		return "attach it read-only, or become its owner";
+	case EBUSY:
+		return "unmount it, or attach it with :ro";
+	default:
+		return NULL;
+	}
+}
+
 static void open_file(struct disk *disk, const char *path)
 {
+	int flags = disk->read_only ? O_RDONLY : O_RDWR;
 	struct stat st;
 	off_t size;
 
-	disk->fd = open(path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
-			O_NONBLOCK);
+	/* What the host has mounted would be written by two. */
+	if (!disk->read_only && !stat(path, &st) && S_ISBLK(st.st_mode))
+		flags |= O_EXCL;
+	disk->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
 	if (disk->fd < 0)
-		fail(exit_code_of(errno), errno,
-		     errno == EACCES || errno == EROFS ?
-		     "attach it read-only, or become its owner" : NULL,
+		fail(exit_code_of(errno), errno, open_remedy(errno),
 		     "cannot open disk %s", path);
 	if (fstat(disk->fd, &st) || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
 		fail(EX_IMAGE, 0, NULL,
@@ -302,34 +302,6 @@ static void publish_all(struct disk *disk, unsigned int vdev)
 	publish_num(disk, disk->front, "state", XenbusStateInitialising);
 }
 
-/* A vCPU takes it, and may be of any priority. */
-static void init_lock(struct disk *disk)
-{
-	pthread_mutexattr_t attr;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
-	pthread_mutex_init(&disk->lock, &attr);
-	pthread_mutexattr_destroy(&attr);
-	pthread_cond_init(&disk->wake, NULL);
-}
-
-static void start_thread(struct disk *disk)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int err;
-
-	pthread_attr_init(&attr);
-	/* All of it becomes resident where memory is locked. */
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&thread, &attr, disk_thread, disk);
-	if (err)
-		fail(EX_OS, err, NULL, "cannot start disk %s", disk->name);
-	pthread_attr_destroy(&attr);
-}
-
 void blk_init(struct xen *xen, unsigned int index, const char *path,
 	      bool read_only)
 {
@@ -337,8 +309,6 @@ void blk_init(struct xen *xen, unsigned int index, const char *path,
 	struct disk *disk = calloc(1, sizeof(*disk));
 	char watched[128];
 
-	if (index >= MAX_DISKS)
-		fail(EX_USAGE_, 0, NULL, "at most %d disks", MAX_DISKS);
 	if (!disk)
 		fail(EX_OS, ENOMEM, NULL, "cannot attach disk %s", path);
 	disk->xen = xen;
@@ -352,7 +322,8 @@ void blk_init(struct xen *xen, unsigned int index, const char *path,
 	open_file(disk, path);
 	publish_all(disk, vdev);
 	snprintf(watched, sizeof(watched), "%s/state", disk->front);
-	init_lock(disk);
-	start_thread(disk);
+	pi_mutex_init(&disk->lock);
+	pthread_cond_init(&disk->wake, NULL);
+	start_thread("a disk", disk_thread, disk);
 	store_watch(xen, watched, front_changed, disk);
 }

@@ -37,7 +37,10 @@ struct disk {
 
 	/* The thread's own. */
 	unsigned int state;	/* that xenstore shows */
-	bool warned;
+	const char *blame;	/* what the guest did wrong, to be said */
+	int blame_err;
+	bool warned;		/* of the guest */
+	bool host_warned;	/* of the file */
 	uint32_t port;
 	struct grant grant;
 	blkif_sring_t *sring;	/* NULL: not connected */

@@ -13,18 +13,34 @@
 #define RING_ENTRIES	__CONST_RING_SIZE(blkif, 4096)
 #define PAGE_SECTORS	8
 
-static bool read_or_write(int fd, char *buf, size_t size, off_t pos, bool write)
+/* Each disk complains once: a guest can ask for what fails again and again. */
+static bool blame_host(struct disk *disk, int err, const char *what)
+{
+	if (!disk->host_warned)
+		warn(err, err == ENOSPC || err == EDQUOT ?
+		     "make room where the file is" :
+		     err ? "see the kernel's log; the guest is told of each error" :
+		     "the guest is told of each error, until the file is as long again",
+		     "disk %s: %s", disk->name, what);
+	disk->host_warned = true;
+	return false;
+}
+
+static bool read_or_write(struct disk *disk, char *buf, size_t size, off_t pos,
+			  bool write)
 {
 	ssize_t n;
 
 	while (size) {
-		n = write ? pwrite(fd, buf, size, pos) :
-			    pread(fd, buf, size, pos);
+		n = write ? pwrite(disk->fd, buf, size, pos) :
+			    pread(disk->fd, buf, size, pos);
 		if (n < 0 && errno == EINTR)
 			continue;
-		/* 0: somebody has cut the file. */
-		if (n <= 0)
-			return false;
+		if (n < 0)
+			return blame_host(disk, errno, write ?
+					  "cannot write" : "cannot read");
+		if (!n)
+			return blame_host(disk, 0, "the file became shorter");
 		buf += n;
 		pos += n;
 		size -= n;
@@ -32,11 +48,17 @@ static bool read_or_write(int fd, char *buf, size_t size, off_t pos, bool write)
 	return true;
 }
 
+/*
+ * By way of a buffer: some file systems pin the pages of whoever calls, and
+ * the guest's have none that could be pinned.
+ */
 static bool do_segment(struct disk *disk,
 		       const struct blkif_request_segment *seg, uint64_t sector,
 		       bool write)
 {
+	size_t offset = seg->first_sect * SECTOR_SIZE;
 	size_t size = (seg->last_sect - seg->first_sect + 1) * SECTOR_SIZE;
+	char buf[PAGE_SECTORS * SECTOR_SIZE];
 	struct grant grant;
 	bool ok;
 	int err;
@@ -46,9 +68,11 @@ static bool do_segment(struct disk *disk,
 	xen_unlock(disk->xen);
 	if (err)
 		return false;
-	ok = read_or_write(disk->fd,
-			   (char *)grant.page + seg->first_sect * SECTOR_SIZE,
-			   size, sector * SECTOR_SIZE, write);
+	if (write)
+		memcpy(buf, (char *)grant.page + offset, size);
+	ok = read_or_write(disk, buf, size, sector * SECTOR_SIZE, write);
+	if (ok && !write)
+		memcpy((char *)grant.page + offset, buf, size);
 	xen_lock(disk->xen);
 	grant_unmap(disk->xen, &grant);
 	xen_unlock(disk->xen);
@@ -89,16 +113,21 @@ static bool transfer(struct disk *disk, const struct blkif_request *req,
 	return true;
 }
 
+static bool sync_file(struct disk *disk)
+{
+	return !fdatasync(disk->fd) ||
+	       blame_host(disk, errno, "cannot flush what was written");
+}
+
 /* All that was written before, what comes with it, and then that is on disk. */
 static bool flush(struct disk *disk, const struct blkif_request *req)
 {
 	if (!req->nr_segments)
-		return !fdatasync(disk->fd);
-	return !fdatasync(disk->fd) && transfer(disk, req, true) &&
-	       !fdatasync(disk->fd);
+		return sync_file(disk);
+	return sync_file(disk) && transfer(disk, req, true) && sync_file(disk);
 }
 
-static int16_t handle(struct disk *disk, const struct blkif_request *req)
+static int16_t do_request(struct disk *disk, const struct blkif_request *req)
 {
 	bool ok;
 
@@ -173,7 +202,7 @@ enum blk_result blk_ring_serve(struct disk *disk)
 						RING_ENTRIES].req, sizeof(req));
 		/* The copy is what counts, the compiler shall not look again. */
 		__asm__ volatile("" ::: "memory");
-		respond(disk, &req, handle(disk, &req));
+		respond(disk, &req, do_request(disk, &req));
 	}
 	return BLK_MORE;
 }

@@ -2,24 +2,22 @@
 /*
  * The console: a ring of bytes each way, on standard input and output.  The
  * guest can write all of that page at any time, so indices are taken once and
- * bounded.  Ctrl-A x ends the VM, Ctrl-A a is Ctrl-A.
+ * bounded.
  */
 #include <stdint.h>
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
 #include <xen/io/console.h>
 
 #include "image.h"
+#include "terminal.h"
 #include "xen.h"
 
-#define ESCAPE		1	/* Ctrl-A */
 #define RETRY_MS	50
 
 #define load(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -33,78 +31,41 @@ struct console {
 	bool warned;
 	bool unmasked;		/* the guest's reader does not mask its index */
 	bool by_call;		/* it reads by hypercall instead */
-	bool told;		/* there is output */
-	bool writing;		/* a thread is about it */
-	bool escape;
+	bool told;		/* there is output, or a complaint */
+	bool writing;		/* the output's thread is about it */
+	pthread_cond_t change;	/* of these two */
 	bool tty;
 	char pending[1024];	/* typed, and not in the ring yet */
 	size_t nr_pending;
 };
 
-static struct termios cooked;
-static bool raw;
-
-/* Of signal handlers too. */
-void console_restore(void)
-{
-	if (raw)
-		tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
-	raw = false;
-}
-
-static void die(int sig)
-{
-	console_restore();
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
-
-/* Output stays as it is: messages of the tool go to the same terminal. */
-static void make_raw(void)
-{
-	static const int deadly[] = { SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE,
-				      SIGSEGV };
-	struct termios t;
-	size_t i;
-
-	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
-	    tcgetattr(STDIN_FILENO, &cooked))
-		return;
-	t = cooked;
-	t.c_lflag &= ~(ICANON | ECHO | ISIG | IEXTEN);
-	t.c_iflag &= ~(ICRNL | INLCR | IGNCR | IXON | ISTRIP);
-	t.c_cc[VMIN] = 1;
-	t.c_cc[VTIME] = 0;
-	atexit(console_restore);
-	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
-		signal(deadly[i], die);
-	raw = true;
-	tcsetattr(STDIN_FILENO, TCSANOW, &t);
-}
-
-static void complain(struct console *c, const char *what)
+static void blame_guest(struct console *c, const char *what)
 {
 	if (!c->warned)
-		warn(0, "its console may lose text", "the guest's %s index is wrong",
-		     what);
+		xen_complain(c->xen, "its console may lose text",
+			     "the guest's %s index is wrong", what);
 	c->warned = true;
 }
 
 /*
  * A reader that does not mask its index, as GRUB's, runs out of the ring after
- * 1024 characters: take it back to the start when it has read all, best while
- * it is in a hypercall.
+ * 1024 characters: take it back to the start when it has read all.  It may be
+ * reading at this moment, so both indices change in one step or not at all.
  */
 static void rewind_input(struct console *c)
 {
-	struct xencons_interface *r = c->ring;
+	uint64_t *both = (uint64_t *)&c->ring->in_cons;
+	uint64_t old = (uint64_t)c->in_prod << 32 | c->in_prod;
 
-	if (!c->unmasked || c->in_prod < sizeof(r->in) / 2 ||
-	    load(&r->in_cons) != c->in_prod)
+	_Static_assert(!(offsetof(struct xencons_interface, in_cons) % 8) &&
+		       offsetof(struct xencons_interface, in_prod) ==
+		       offsetof(struct xencons_interface, in_cons) + 4,
+		       "the two indices are one aligned word");
+	if (!c->unmasked || c->in_prod < sizeof(c->ring->in) / 2)
 		return;
-	c->in_prod = 0;
-	store(&r->in_prod, 0);
-	store(&r->in_cons, 0);
+	if (__atomic_compare_exchange_n(both, &old, 0, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_RELAXED))
+		c->in_prod = 0;
 }
 
 /* How many bytes may be added; in_cons is the guest's. */
@@ -113,7 +74,7 @@ static uint32_t input_room(struct console *c)
 	uint32_t used = c->in_prod - load(&c->ring->in_cons);
 
 	if (used > sizeof(c->ring->in)) {
-		complain(c, "in_cons");
+		blame_guest(c, "in_cons");
 		return 0;
 	}
 	if (c->unmasked)
@@ -139,17 +100,26 @@ static void fill_input(struct console *c)
 	event_notify(c->xen, c->port);
 }
 
+/* Nothing, and passed over, if it cannot be. */
+static uint32_t count_output(struct console *c)
+{
+	struct xencons_interface *r = c->ring;
+	uint32_t prod = load(&r->out_prod), n = prod - c->out_cons;
+
+	if (n <= sizeof(r->out))
+		return n;
+	blame_guest(c, "out_prod");
+	c->out_cons = prod;
+	store(&r->out_cons, prod);
+	return 0;
+}
+
 /* Moves out_cons, so the guest has room again. */
 static size_t take_output(struct console *c, uint8_t *text)
 {
 	struct xencons_interface *r = c->ring;
-	uint32_t prod = load(&r->out_prod), n = prod - c->out_cons, i;
+	uint32_t n = count_output(c), i;
 
-	if (n > sizeof(r->out)) {
-		complain(c, "out_prod");
-		c->out_cons = prod;
-		n = 0;
-	}
 	for (i = 0; i < n; i++)
 		text[i] = r->out[MASK_XENCONS_IDX(c->out_cons + i, r->out)];
 	c->out_cons += n;
@@ -157,64 +127,103 @@ static size_t take_output(struct console *c, uint8_t *text)
 	return n;
 }
 
-/*
- * One thread at a time writes, without the lock: standard output may be a pipe
- * that nobody reads.
- */
-void console_drain(struct xen *xen)
+/* Under the lock, which it lets go of: the first that was kept. */
+static void say_complaint(struct xen *xen)
 {
-	uint8_t text[sizeof(((struct xencons_interface *)0)->out)];
-	struct console *c = xen->console;
-	size_t n;
+	char text[sizeof(xen->complaint)];
+	const char *remedy = xen->remedy;
 
-	xen_lock(xen);
-	c->told = false;
-	while (!c->writing && (n = take_output(c, text))) {
-		/* Who waits for room to write is told that there is some. */
-		event_notify(xen, c->port);
-		c->writing = true;
-		xen_unlock(xen);
-		dev_console_write(text, n);
-		dev_console_flush();
-		xen_lock(xen);
-		c->writing = false;
-	}
+	memcpy(text, xen->complaint, sizeof(text));
+	xen->complaint[0] = 0;
 	xen_unlock(xen);
+	warn(0, remedy, "%s", text);
+	xen_lock(xen);
 }
 
-bool console_is_told(struct xen *xen)
+/* The same, for what the guest wrote. */
+static void write_output(struct console *c, const uint8_t *text, size_t n)
 {
-	return xen->console->told;
+	/* Who waits for room to write is told that there is some. */
+	event_notify(c->xen, c->port);
+	c->writing = true;
+	xen_unlock(c->xen);
+	dev_console_write(text, n);
+	dev_console_flush();
+	xen_lock(c->xen);
+	c->writing = false;
+	pthread_cond_broadcast(&c->change);
+}
+
+/* Output may be read slowly, or never: only this thread waits for that. */
+static void *output_thread(void *arg)
+{
+	uint8_t text[sizeof(((struct xencons_interface *)0)->out)];
+	struct console *c = arg;
+	size_t n;
+
+	name_thread("output");
+	io_policy_apply("the console");
+	xen_lock(c->xen);
+	for (;;) {
+		while (!c->told && !c->xen->complaint[0])
+			pthread_cond_wait(&c->change, &c->xen->lock);
+		if (c->xen->complaint[0])
+			say_complaint(c->xen);
+		n = take_output(c, text);
+		if (n)
+			write_output(c, text, n);
+		else
+			c->told = false;
+	}
+	return NULL;
+}
+
+void console_wake(struct xen *xen)
+{
+	struct console *c = xen->console;
+
+	/* Before there is one, it is looked for at its start. */
+	if (!c)
+		return;
+	c->told = true;
+	pthread_cond_broadcast(&c->change);
+}
+
+/*
+ * At the end, by whoever ends it, who may even hold the lock: what is in the
+ * ring and what was not complained of yet, if that is to be had soon.
+ */
+static void last_words(void *arg)
+{
+	uint8_t text[sizeof(((struct xencons_interface *)0)->out)];
+	struct console *c = arg;
+	struct timespec until;
+	size_t n = 0;
+	int err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	if (pthread_mutex_timedlock(&c->xen->lock, &until))
+		return;
+	while (c->writing && !err)
+		err = pthread_cond_timedwait(&c->change, &c->xen->lock, &until);
+	if (!c->writing)
+		n = take_output(c, text);
+	if (c->xen->complaint[0])
+		say_complaint(c->xen);
+	xen_unlock(c->xen);
+	dev_console_last_words(text, n);
 }
 
 static void on_send(void *arg)
 {
 	struct console *c = arg;
 
-	c->told = true;
+	if (count_output(c))
+		console_wake(c->xen);
 	rewind_input(c);
 	if (!c->by_call)
 		fill_input(c);
-}
-
-/* What is left when commands to the tool are taken out. */
-static size_t take_commands(struct console *c, char *text, size_t len)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < len; i++) {
-		if (!c->escape && text[i] == ESCAPE) {
-			c->escape = true;
-			continue;
-		}
-		/* Whoever waits to write does not keep this from ending. */
-		if (c->escape && (text[i] | 0x20) == 'x')
-			exit(EX_OK_);
-		/* The byte that is kept for an a is the one that it names. */
-		text[n++] = c->escape && text[i] == 'a' ? ESCAPE : text[i];
-		c->escape = false;
-	}
-	return n;
 }
 
 /* Nobody is made to wait for a terminal: what has no room is lost. */
@@ -236,13 +245,13 @@ static void take_input(struct console *c, const char *text, size_t len)
 static bool read_input(struct console *c)
 {
 	char text[sizeof(c->pending)];
-	ssize_t n;
+	bool open;
+	size_t n;
 
-	n = read(STDIN_FILENO, text,
-		 c->tty ? sizeof(text) : sizeof(text) - c->nr_pending);
-	if (n <= 0)
-		return n < 0 && (errno == EINTR || errno == EAGAIN);
-	n = take_commands(c, text, n);
+	open = terminal_read(text, c->tty ? sizeof(text) :
+			     sizeof(text) - c->nr_pending, &n);
+	if (!n)
+		return open;
 	xen_lock(c->xen);
 	take_input(c, text, n);
 	xen_unlock(c->xen);
@@ -263,17 +272,14 @@ static void retry_input(struct console *c)
 
 static void *input_thread(void *arg)
 {
-	struct pollfd in = { .events = POLLIN };
 	struct console *c = arg;
 	bool open = true, full;
 
-	pthread_setname_np(pthread_self(), "minivm/console");
+	name_thread("console");
+	io_policy_apply("the console");
 	while (open || c->nr_pending) {
 		full = !c->tty && c->nr_pending == sizeof(c->pending);
-		in.fd = open && !full ? STDIN_FILENO : -1;
-		in.revents = 0;
-		poll(&in, 1, c->nr_pending ? RETRY_MS : -1);
-		if (in.revents)
+		if (terminal_wait(open && !full, c->nr_pending ? RETRY_MS : -1))
 			open = read_input(c);
 		else
 			retry_input(c);
@@ -328,8 +334,6 @@ long console_op(struct vcpu *vcpu, uint32_t cmd, uint32_t count, uint64_t va)
 void console_init(struct xen *xen, void *ring, uint32_t port)
 {
 	struct console *c = calloc(1, sizeof(*c));
-	pthread_t thread;
-	int err;
 
 	if (!c)
 		fail(EX_OS, ENOMEM, NULL, "no console");
@@ -337,11 +341,11 @@ void console_init(struct xen *xen, void *ring, uint32_t port)
 	c->ring = ring;
 	c->port = port;
 	c->unmasked = xen->start->notes.grub;
-	c->tty = isatty(STDIN_FILENO);
+	c->tty = terminal_open();
+	pthread_cond_init(&c->change, NULL);
 	xen->console = c;
 	event_bind(xen, port, on_send, c);
-	make_raw();
-	err = pthread_create(&thread, NULL, input_thread, c);
-	if (err)
-		fail(EX_OS, err, NULL, "cannot start the console");
+	end_last_words(last_words, c);
+	start_thread("the console", output_thread, c);
+	start_thread("the console", input_thread, c);
 }

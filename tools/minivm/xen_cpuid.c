@@ -29,9 +29,9 @@ unsigned int xen_cpuid(struct kvm_cpuid_entry2 *e, unsigned int nr)
 		  .ebx = XEN_CPUID_SIGNATURE_EBX,
 		  .ecx = XEN_CPUID_SIGNATURE_ECX,
 		  .edx = XEN_CPUID_SIGNATURE_EDX },
-		{ .function = BASE + 1, .eax = 4 << 16 | 17 },
+		{ .function = BASE + 1, .eax = XEN_VERSION },
 		/* One hypercall page, by this MSR. */
-		{ .function = BASE + 2, .eax = 1, .ebx = 0x40000000,
+		{ .function = BASE + 2, .eax = 1, .ebx = XEN_MSR,
 		  .ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD },
 		/* KVM fills two of these, with how the TSC tells time. */
 		{ .function = BASE + 3, .index = 0,

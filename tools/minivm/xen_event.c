@@ -44,11 +44,10 @@ uint32_t port_of_virq(struct xen *xen, uint32_t virq, uint32_t vcpu)
 	return 0;
 }
 
-uint32_t event_alloc(struct xen *xen, event_fn fn, void *arg)
+uint32_t event_alloc(struct xen *xen)
 {
 	long port = port_alloc(xen, (struct port) {
-		.state = fn ? EVTCHNSTAT_interdomain : EVTCHNSTAT_unbound,
-		.remote = XEN_DOM_TOOL, .fn = fn, .arg = arg,
+		.state = EVTCHNSTAT_unbound, .remote = XEN_DOM_TOOL,
 	});
 
 	return port < 0 ? 0 : port;
@@ -67,15 +66,17 @@ int event_bind(struct xen *xen, uint32_t port, event_fn fn, void *arg)
 	return 0;
 }
 
-void event_unbind(struct xen *xen, uint32_t port)
+/* The guest may have closed it and given its number to another meanwhile. */
+void event_unbind(struct xen *xen, uint32_t port, void *arg)
 {
 	struct port *p = port_of(xen, port);
 
 	if (!p || p->state != EVTCHNSTAT_interdomain ||
-	    p->remote != XEN_DOM_TOOL)
+	    p->remote != XEN_DOM_TOOL || p->arg != arg)
 		return;
 	p->state = EVTCHNSTAT_unbound;
 	p->fn = NULL;
+	p->arg = NULL;
 }
 
 /* A port that the guest closes meanwhile gets an event too much: that is all. */

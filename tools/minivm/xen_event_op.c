@@ -61,23 +61,31 @@ static int set_timer_port(struct vcpu *caller, uint32_t id, uint32_t port)
 			      KVM_XEN_VCPU_SET_ATTR, &attr);
 }
 
-static void close_port(struct vcpu *vcpu, uint32_t port)
+/* KVM is told by the caller. */
+static void forget_port(struct vcpu *vcpu, uint32_t port)
 {
 	struct xen *xen = vcpu->vm->xen;
-	struct port *p = &xen->ports[port], *other;
+	struct port *p = &xen->ports[port];
 
-	if (p->state == EVTCHNSTAT_ipi || is_loop(p))
-		kvm_route(xen, port, port, KVM_XEN_EVTCHN_DEASSIGN);
 	if (is_timer(p))
 		set_timer_port(vcpu, p->vcpu, 0);
-	if (is_loop(p)) {
-		other = &xen->ports[p->remote_port];
-		kvm_route(xen, p->remote_port, port, KVM_XEN_EVTCHN_DEASSIGN);
-		other->state = EVTCHNSTAT_unbound;
-	}
 	*p = (struct port) { .state = EVTCHNSTAT_closed };
 	__atomic_and_fetch(&xen->shared->evtchn_pending[port / 64],
 			   ~(1UL << port % 64), __ATOMIC_SEQ_CST);
+}
+
+static void close_port(struct vcpu *vcpu, uint32_t port)
+{
+	struct xen *xen = vcpu->vm->xen;
+	struct port *p = &xen->ports[port];
+
+	if (p->state == EVTCHNSTAT_ipi || is_loop(p))
+		kvm_route(xen, port, port, KVM_XEN_EVTCHN_DEASSIGN);
+	if (is_loop(p)) {
+		kvm_route(xen, p->remote_port, port, KVM_XEN_EVTCHN_DEASSIGN);
+		xen->ports[p->remote_port].state = EVTCHNSTAT_unbound;
+	}
+	forget_port(vcpu, port);
 }
 
 static long op_alloc_unbound(struct vcpu *vcpu, void *arg)
@@ -114,7 +122,7 @@ static long op_bind_interdomain(struct vcpu *vcpu, void *arg)
 		return -EINVAL;
 	port = port_alloc(xen, (struct port) {
 		.state = EVTCHNSTAT_interdomain, .remote = XEN_DOM_GUEST,
-		.remote_port = op->remote_port, .vcpu = vcpu->id,
+		.remote_port = op->remote_port,
 	});
 	if (port < 0)
 		return port;
@@ -123,10 +131,14 @@ static long op_bind_interdomain(struct vcpu *vcpu, void *arg)
 	r = kvm_route(xen, port, op->remote_port, 0);
 	if (!r)
 		r = kvm_route(xen, op->remote_port, port, 0);
-	if (r)
+	if (r) {
 		close_port(vcpu, port);
+		return r;
+	}
+	/* What was sent before somebody listened is not lost, as under Xen. */
+	event_notify(xen, port);
 	op->local_port = port;
-	return r;
+	return 0;
 }
 
 static long op_bind_virq(struct vcpu *vcpu, void *arg)
@@ -269,14 +281,22 @@ static long op_unmask(struct vcpu *vcpu, void *arg)
 
 static long op_reset(struct vcpu *vcpu, void *arg)
 {
+	/* One by one, KVM would wait for each. */
+	struct kvm_xen_hvm_attr attr = {
+		.type = KVM_XEN_ATTR_TYPE_EVTCHN,
+		.u.evtchn.flags = KVM_XEN_EVTCHN_RESET,
+	};
+	struct xen *xen = vcpu->vm->xen;
 	struct evtchn_reset *op = arg;
 	uint32_t i;
 
 	if (domain(op->dom) != XEN_DOM_GUEST)
 		return -EPERM;
+	if (ioctl(xen->vm->fd, KVM_XEN_HVM_SET_ATTR, &attr))
+		return -errno;
 	for (i = 1; i < NR_PORTS; i++)
-		if (vcpu->vm->xen->ports[i].state != EVTCHNSTAT_closed)
-			close_port(vcpu, i);
+		if (xen->ports[i].state != EVTCHNSTAT_closed)
+			forget_port(vcpu, i);
 	return 0;
 }
 

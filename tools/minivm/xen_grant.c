@@ -13,10 +13,10 @@
 #include <xen/xen.h>
 #include <xen/grant_table.h>
 
+#include "direct.h"
 #include "xen.h"
 
-#define PAGE_SIZE_	4096
-#define PER_FRAME	(PAGE_SIZE_ / sizeof(grant_entry_v1_t))
+#define PER_FRAME	(PAGE_SIZE / sizeof(grant_entry_v1_t))
 /* One call of the guest's does not keep its lock for longer. */
 #define MAX_COUNT	512
 /* A guest that writes an entry all the time only fools itself. */

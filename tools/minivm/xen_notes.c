@@ -30,6 +30,7 @@ static const char * const type_names[] = {
 	[XEN_ELFNOTE_LOADER] = "LOADER",
 	[XEN_ELFNOTE_FEATURES] = "FEATURES",
 	[XEN_ELFNOTE_INIT_P2M] = "INIT_P2M",
+	[XEN_ELFNOTE_PHYS32_ENTRY] = "PHYS32_ENTRY",
 };
 
 /* What a guest may demand: the ABI of direct paging has these, and no others. */
@@ -89,7 +90,7 @@ static void expect_string(const struct note *n, const char *want)
 			  type_names[n->type], s, want);
 }
 
-static void take_note(const struct note *n, struct xen_notes *notes)
+static void take_pv_note(const struct note *n, struct xen_notes *notes)
 {
 	switch (n->type) {
 	case XEN_ELFNOTE_ENTRY:
@@ -132,7 +133,7 @@ static size_t padded(uint32_t size)
 }
 
 static void walk_notes(const struct image *image, const uint8_t *p,
-		       const uint8_t *end, struct xen_notes *notes)
+		       const uint8_t *end, struct xen_notes *notes, bool pv)
 {
 	struct note n = { .image = image };
 	Elf64_Nhdr h;
@@ -149,22 +150,25 @@ static void walk_notes(const struct image *image, const uint8_t *p,
 		n.type = h.n_type;
 		n.size = h.n_descsz;
 		n.desc = p;
-		if (ours)
-			take_note(&n, notes);
+		if (ours && n.type == XEN_ELFNOTE_PHYS32_ENTRY)
+			notes->pvh_entry = note_number(&n);
+		else if (ours && pv)
+			take_pv_note(&n, notes);
 		if (padded(h.n_descsz) > (size_t)(end - p))
 			return;
 		p += padded(h.n_descsz);
 	}
 }
 
-void xen_notes_read(const struct image *image, struct xen_notes *notes)
+void xen_notes_read(const struct image *image, struct xen_notes *notes,
+		    bool pv)
 {
 	const Elf64_Phdr *p = image->headers;
 	uint8_t *text;
 
 	*notes = (struct xen_notes) {
 		.entry = image->entry, .hypercall_page = MISSING,
-		.init_p2m = MISSING,
+		.init_p2m = MISSING, .pvh_entry = MISSING,
 	};
 	for (; p < image->headers + image->nr_headers; p++) {
 		if (p->p_type != PT_NOTE || !p->p_filesz)
@@ -176,7 +180,8 @@ void xen_notes_read(const struct image *image, struct xen_notes *notes)
 		if (!text)
 			fail(EX_OS, 0, NULL, "no memory");
 		image_read(image, p->p_offset, text, p->p_filesz);
-		walk_notes(image, text, text + p->p_filesz, notes);
+		walk_notes(image, text, text + p->p_filesz, notes,
+			   pv);
 		free(text);
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Xenstore: what a guest may ask, watches, and the tool's own door to the tree.
+ * Xenstore: what a guest may ask, and the tool's own door to the tree.
  *
  * The guest is alone with the tool, so a transaction's operations act at once:
  * nobody else could see half of them or get in between.  Only what has to be
@@ -12,24 +12,7 @@
 
 #include <xen/xen.h>
 
-#include "xen.h"
 #include "xen_store.h"
-
-#define HOME		"/local/domain/1"
-
-struct watch {
-	struct watch *next;
-	bool relative;		/* events name the path as it was given */
-	const char *token;
-	char path[];
-};
-
-struct tool_watch {
-	struct tool_watch *next;
-	store_fn fn;
-	void *arg;
-	char path[];
-};
 
 struct request {
 	struct store *store;
@@ -46,9 +29,7 @@ struct store {
 	struct tree tree;
 	struct store_ring ring;
 	struct request request;
-	struct watch *watches;
-	unsigned int nr_watches;
-	struct tool_watch *tool_watches;
+	struct watches watches;
 	uint32_t last_id;
 	struct transaction {
 		uint32_t id;	/* 0: none */
@@ -60,63 +41,20 @@ static struct store xenstore;
 
 /* Where the guest's own part of the tree begins, as under Xen's tools. */
 static const char * const guest_dirs[] = {
-	HOME "/device", HOME "/control", HOME "/data", HOME "/drivers",
-	HOME "/feature", HOME "/attr", HOME "/error",
+	STORE_HOME "/device", STORE_HOME "/control", STORE_HOME "/data", STORE_HOME "/drivers",
+	STORE_HOME "/feature", STORE_HOME "/attr", STORE_HOME "/error",
 };
 
 /* The guest hears of all that came together in one event. */
 static void push(struct store *store)
 {
 	store_ring_flush(&store->ring);
+	if (store->ring.why)
+		xen_complain(store->xen, "xenstore is gone for this VM", "%s",
+			     store->ring.why);
+	store->ring.why = NULL;
 	if (store_ring_moved(&store->ring))
 		event_notify(store->xen, store->port);
-}
-
-static bool is_below(const char *path, const char *base)
-{
-	size_t len = strlen(base);
-
-	if (len == 1)
-		return true;
-	return !strncmp(path, base, len) && (!path[len] || path[len] == '/');
-}
-
-static void send_event(struct store *store, const struct watch *w,
-		       const char *path)
-{
-	char body[STORE_MAX_PATH + STORE_MAX_TOKEN + 2];
-	struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT };
-
-	if (w->relative)
-		path += strlen(HOME "/");
-	hdr.len = snprintf(body, sizeof(body), "%s%c%s", path, 0, w->token) + 1;
-	store_ring_send(&store->ring, &hdr, body);
-}
-
-/* A node was written or, with all below it, removed. */
-static void tell_guest(struct store *store, const char *path, bool removed)
-{
-	const struct watch *w;
-
-	for (w = store->watches; w; w = w->next) {
-		if (is_below(path, w->path))
-			send_event(store, w, path);
-		else if (removed && is_below(w->path, path))
-			send_event(store, w, w->path);
-	}
-}
-
-static void tell_tool(struct store *store, const char *path, bool removed)
-{
-	const struct node *node = tree_find(&store->tree, path);
-	const struct tool_watch *w;
-
-	for (w = store->tool_watches; w; w = w->next) {
-		if (is_below(path, w->path))
-			w->fn(w->arg, path, node ? node->value : NULL);
-		else if (removed && is_below(w->path, path))
-			w->fn(w->arg, w->path, NULL);
-	}
 }
 
 static void reply(struct request *r, const void *body, size_t len)
@@ -173,7 +111,7 @@ static int parse_path(struct request *r)
 		return -EINVAL;
 	r->relative = *s != '/';
 	len = snprintf(r->path, sizeof(r->path), "%s%s",
-		       r->relative ? HOME "/" : "", s);
+		       r->relative ? STORE_HOME "/" : "", s);
 	return len < (int)sizeof(r->path) && tree_path_valid(r->path) ?
 	       0 : -EINVAL;
 }
@@ -211,8 +149,9 @@ static int changed(struct request *r, bool removed)
 	if (r->msg.hdr.tx_id)
 		find_transaction(r, r->msg.hdr.tx_id)->wrote = true;
 	reply_ok(r);
-	tell_guest(r->store, r->path, removed);
-	tell_tool(r->store, r->path, removed);
+	watches_tell_guest(&r->store->watches, &r->store->ring, r->path,
+			   removed);
+	watches_tell_tool(&r->store->watches, r->path, removed);
 	return 0;
 }
 
@@ -289,21 +228,11 @@ static int op_get_perms(struct request *r)
 	return 0;
 }
 
-static bool is_number(const char *s, unsigned long max, unsigned long *val)
-{
-	char *end;
-
-	if (*s < '0' || *s > '9' || strlen(s) > 10)
-		return false;
-	*val = strtoul(s, &end, 10);
-	return !*end && *val <= max;
-}
-
 /* Checked and dropped: the choice could concern nobody. */
 static int op_set_perms(struct request *r)
 {
 	const struct node *node;
-	unsigned long domain;
+	uint32_t domain;
 	const char *s;
 	int err = parse_path(r);
 
@@ -312,24 +241,13 @@ static int op_set_perms(struct request *r)
 	while (!at_end(r)) {
 		s = next_string(r);
 		if (!s || !*s || !strchr("nrwb", *s) ||
-		    !is_number(s + 1, DOMID_FIRST_RESERVED - 1, &domain))
+		    !parse_u32(s + 1, DOMID_FIRST_RESERVED - 1, &domain))
 			return -EINVAL;
 	}
 	node = tree_find(&r->store->tree, r->path);
 	if (!node)
 		return -ENOENT;
 	return node->guest ? reply_ok(r) : -EACCES;
-}
-
-static struct watch **find_watch(struct request *r, const char *token)
-{
-	struct watch **link;
-
-	for (link = &r->store->watches; *link; link = &(*link)->next)
-		if (!strcmp((*link)->path, r->path) &&
-		    !strcmp((*link)->token, token))
-			return link;
-	return NULL;
 }
 
 /*
@@ -347,60 +265,32 @@ static int parse_watch(struct request *r, const char **token)
 
 static int op_watch(struct request *r)
 {
-	struct store *store = r->store;
-	size_t path_size, token_size;
-	struct watch *w;
 	const char *token;
+	struct watch *w;
+	int err;
 
 	if (parse_watch(r, &token))
 		return -EINVAL;
-	if (find_watch(r, token))
-		return -EEXIST;
-	if (store->nr_watches == STORE_MAX_WATCHES)
-		return -E2BIG;
-	path_size = strlen(r->path) + 1;
-	token_size = strlen(token) + 1;
-	w = malloc(sizeof(*w) + path_size + token_size);
-	if (!w)
-		return -ENOMEM;
-	memcpy(w->path, r->path, path_size);
-	w->token = memcpy(w->path + path_size, token, token_size);
-	w->relative = r->relative;
-	w->next = store->watches;
-	store->watches = w;
-	store->nr_watches++;
+	err = watch_add(&r->store->watches, r->path, r->relative, token, &w);
+	if (err)
+		return err;
 	reply_ok(r);
-	send_event(store, w, w->path);
+	watch_send(&r->store->ring, w, NULL);
 	return 0;
-}
-
-static void drop_watch(struct store *store, struct watch **link)
-{
-	struct watch *w = *link;
-
-	*link = w->next;
-	free(w);
-	store->nr_watches--;
 }
 
 static int op_unwatch(struct request *r)
 {
-	struct watch **link;
 	const char *token;
 
 	if (parse_watch(r, &token))
 		return -EINVAL;
-	link = find_watch(r, token);
-	if (!link)
-		return -ENOENT;
-	drop_watch(r->store, link);
-	return reply_ok(r);
+	return watch_remove(&r->store->watches, r->path, token) ?: reply_ok(r);
 }
 
 static int op_reset_watches(struct request *r)
 {
-	while (r->store->watches)
-		drop_watch(r->store, &r->store->watches);
+	watches_remove(&r->store->watches);
 	return reply_ok(r);
 }
 
@@ -441,13 +331,13 @@ static int op_transaction_end(struct request *r)
 static int op_domain_path(struct request *r)
 {
 	const char *s = next_string(r);
-	unsigned long domain;
+	uint32_t domain;
 	char text[40];
 
 	if (!s || !at_end(r) ||
-	    !is_number(s, DOMID_FIRST_RESERVED - 1, &domain))
+	    !parse_u32(s, DOMID_FIRST_RESERVED - 1, &domain))
 		return -EINVAL;
-	reply(r, text, snprintf(text, sizeof(text), "/local/domain/%lu",
+	reply(r, text, snprintf(text, sizeof(text), "/local/domain/%u",
 				domain) + 1);
 	return 0;
 }
@@ -468,7 +358,7 @@ static int (* const ops[XS_TYPE_COUNT])(struct request *r) = {
 	[XS_RESET_WATCHES] = op_reset_watches,
 };
 
-static void handle(struct request *r)
+static void do_request(struct request *r)
 {
 	const struct xsd_sockmsg *hdr = &r->msg.hdr;
 	int err;
@@ -485,7 +375,7 @@ static void handle(struct request *r)
 }
 
 /* While answers wait for room no request is taken, so that few can wait. */
-static void kick(void *arg)
+static void serve_guest(void *arg)
 {
 	struct store *store = arg;
 	struct request *r = &store->request;
@@ -494,7 +384,7 @@ static void kick(void *arg)
 	store_ring_poll(&store->ring);
 	while (store_ring_flush(&store->ring) &&
 	       store_ring_receive(&store->ring, &r->msg))
-		handle(r);
+		do_request(r);
 	store->busy = false;
 	push(store);
 }
@@ -508,10 +398,11 @@ void store_set(struct xen *xen, const char *path, const char *value)
 		err = tree_write(&store->tree, path, value, strlen(value),
 				 false);
 	if (err) {
-		warn(-err, NULL, "cannot put %s into xenstore", path);
+		xen_complain(xen, NULL, "cannot put %s into xenstore: %s", path,
+			     strerror(-err));
 		return;
 	}
-	tell_guest(store, path, false);
+	watches_tell_guest(&store->watches, &store->ring, path, false);
 	if (!store->busy)
 		push(store);
 }
@@ -525,16 +416,8 @@ const char *store_get(struct xen *xen, const char *path)
 
 void store_watch(struct xen *xen, const char *path, store_fn fn, void *arg)
 {
-	size_t size = strlen(path) + 1;
-	struct tool_watch *w = malloc(sizeof(*w) + size);
-
-	if (!w)
+	if (!watch_add_tool(&xenstore.watches, path, fn, arg))
 		fail(EX_OS, ENOMEM, NULL, "cannot watch %s", path);
-	memcpy(w->path, path, size);
-	w->fn = fn;
-	w->arg = arg;
-	w->next = xenstore.tool_watches;
-	xenstore.tool_watches = w;
 }
 
 static void fill_tree(struct xen *xen)
@@ -552,7 +435,7 @@ static void fill_tree(struct xen *xen)
 			fail(EX_OS, -err, NULL, "cannot make xenstore");
 		node->guest = true;
 	}
-	store_set(xen, HOME "/domid", "1");
+	store_set(xen, STORE_HOME "/domid", "1");
 }
 
 void store_init(struct xen *xen, void *ring, uint32_t port)
@@ -565,7 +448,7 @@ void store_init(struct xen *xen, void *ring, uint32_t port)
 	store->request.store = store;
 	fill_tree(xen);
 	store_ring_init(&store->ring, ring);
-	err = event_bind(xen, port, kick, store);
+	err = event_bind(xen, port, serve_guest, store);
 	if (err)
 		fail(EX_OS, -err, NULL, "cannot bind xenstore's event channel");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the three files of xenstore: its requests, its tree, its ring. */
+/* Between the files of xenstore: its requests, its tree, watches, its ring. */
 #ifndef MINIVM_XEN_STORE_H
 #define MINIVM_XEN_STORE_H
 
@@ -9,6 +9,10 @@
 #include <stdint.h>
 
 #include <xen/io/xs_wire.h>
+
+#include "xen.h"
+
+#define STORE_HOME		"/local/domain/1"	/* the guest's */
 
 /* What one guest may make the tool keep; Xen's own limits, or less. */
 #define STORE_MAX_NODES		1000
@@ -60,6 +64,7 @@ struct store_ring {
 	struct chunk *first, **last;	/* what waits for room in the page */
 	size_t queued;
 	bool moved;
+	const char *why;	/* there is no connection any more; NULL: said */
 };
 
 void store_ring_init(struct store_ring *ring, void *page);
@@ -72,5 +77,26 @@ void store_ring_send(struct store_ring *ring, const struct xsd_sockmsg *hdr,
 bool store_ring_flush(struct store_ring *ring);
 /* Whether the guest has something to look at since the last call. */
 bool store_ring_moved(struct store_ring *ring);
+
+/* xen_store_watch.c: who is told of changes; removed: with all below it. */
+struct watches {
+	struct watch *guest;
+	unsigned int nr_guest;
+	struct tool_watch *tool;
+};
+
+int watch_add(struct watches *watches, const char *path, bool relative,
+	      const char *token, struct watch **new);
+int watch_remove(struct watches *watches, const char *path, const char *token);
+void watches_remove(struct watches *watches);
+bool watch_add_tool(struct watches *watches, const char *path, store_fn fn,
+		    void *arg);
+/* No path: that of the watch. */
+void watch_send(struct store_ring *ring, const struct watch *w,
+		const char *path);
+void watches_tell_guest(const struct watches *watches, struct store_ring *ring,
+			const char *path, bool removed);
+void watches_tell_tool(const struct watches *watches, const char *path,
+		       bool removed);
 
 #endif

@@ -30,9 +30,10 @@ static void drop_queue(struct store_ring *ring)
 	ring->queued = 0;
 }
 
-static void disconnect(struct store_ring *ring, uint32_t error, const char *why)
+/* The lock is held: what is to be said, says who polls the ring, later. */
+static void give_up(struct store_ring *ring, uint32_t error, const char *why)
 {
-	warn(0, "xenstore is gone for this VM", "the guest %s", why);
+	ring->why = why;
 	ring->page->error = error;
 	ring->page = NULL;
 	ring->moved = true;
@@ -59,8 +60,8 @@ void store_ring_poll(struct store_ring *ring)
 		return;
 	prod = __atomic_load_n(&ring->page->req_prod, __ATOMIC_ACQUIRE);
 	if (prod - ring->req_cons > XENSTORE_RING_SIZE) {
-		disconnect(ring, XENSTORE_ERROR_RINGIDX,
-			   "sent impossible indices of xenstore's requests");
+		give_up(ring, XENSTORE_ERROR_RINGIDX,
+			"the guest sent impossible indices of xenstore's requests");
 		return;
 	}
 	ring->req_prod = prod;
@@ -105,8 +106,8 @@ bool store_ring_receive(struct store_ring *ring, struct store_msg *msg)
 		return false;
 	len = ring->in.hdr.len;
 	if (len > XENSTORE_PAYLOAD_MAX) {
-		disconnect(ring, XENSTORE_ERROR_PROTO,
-			   "sent a request to xenstore that is too long");
+		give_up(ring, XENSTORE_ERROR_PROTO,
+			   "the guest sent a request to xenstore that is too long");
 		return false;
 	}
 	if (!fill(ring, sizeof(ring->in.hdr) + len))
@@ -125,10 +126,15 @@ void store_ring_send(struct store_ring *ring, const struct xsd_sockmsg *hdr,
 	if (!ring->page)
 		return;
 	c = malloc(sizeof(*c) + sizeof(*hdr) + hdr->len);
-	if (!c || ring->queued > STORE_MAX_QUEUE) {
+	if (!c) {
+		give_up(ring, XENSTORE_ERROR_COMM,
+			"there is no memory for an answer of xenstore");
+		return;
+	}
+	if (ring->queued > STORE_MAX_QUEUE) {
 		free(c);
-		disconnect(ring, XENSTORE_ERROR_COMM,
-			   "does not read what xenstore answers");
+		give_up(ring, XENSTORE_ERROR_COMM,
+			   "the guest does not read what xenstore answers");
 		return;
 	}
 	c->next = NULL;
@@ -168,8 +174,8 @@ bool store_ring_flush(struct store_ring *ring)
 		used = ring->rsp_prod - __atomic_load_n(&ring->page->rsp_cons,
 						       __ATOMIC_ACQUIRE);
 		if (used > XENSTORE_RING_SIZE) {
-			disconnect(ring, XENSTORE_ERROR_RINGIDX,
-				   "sent impossible indices of xenstore's answers");
+			give_up(ring, XENSTORE_ERROR_RINGIDX,
+				   "the guest sent impossible indices of xenstore's answers");
 			break;
 		}
 		if (used == XENSTORE_RING_SIZE)

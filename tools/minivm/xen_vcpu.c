@@ -30,7 +30,7 @@ static void on_kick(int sig)
  * Out of KVM_RUN, and not in again before the lock is free: xen_vcpu_wait()
  * clears the flag.
  */
-static void kick(struct vcpu *vcpu)
+static void kick_vcpu(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	if (vcpu->tid)
@@ -41,7 +41,7 @@ int xen_vcpu_ioctl(struct vcpu *caller, struct vcpu *vcpu, unsigned long nr,
 		   void *arg)
 {
 	if (caller != vcpu)
-		kick(vcpu);
+		kick_vcpu(vcpu);
 	return ioctl(vcpu->fd, nr, arg) ? -errno : 0;
 }
 
@@ -91,9 +91,15 @@ static long op_up(struct xen_vcpu *v)
 
 static long op_down(struct vcpu *caller, struct vcpu *vcpu, struct xen_vcpu *v)
 {
+	unsigned int i, nr_up = 0;
+
 	__atomic_store_n(&v->up, false, __ATOMIC_RELEASE);
+	for (i = 0; i < vcpu->vm->cpus; i++)
+		nr_up += vcpu->vm->xen->vcpus[i].up;
+	/* As under Xen: nobody is left who could do anything. */
+	vcpu->vm->xen->powered_off = !nr_up;
 	if (caller != vcpu)
-		kick(vcpu);
+		kick_vcpu(vcpu);
 	return 0;
 }
 

@@ -44,6 +44,8 @@ static inline void cpuid(uint32_t leaf, uint32_t r[4])
 /* Each image's own start; what it returns is the exit status of the VM. */
 int guest_main(struct minivm_boot *boot, unsigned int cpu);
 
+/* Output goes to fn from now on, or to the port again; exceptions do always. */
+void put_to(void (*fn)(char c));
 void put_char(char c);
 void put_str(const char *s);
 void put_dec(uint64_t val);

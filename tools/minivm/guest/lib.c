@@ -13,9 +13,21 @@ static struct gate idt[256] __attribute__((aligned(16)));
 
 extern char exception_stubs[];
 
-void put_char(char c)
+static void put_port(char c)
 {
 	outb(MINIVM_PORT_CONSOLE, c);
+}
+
+static void (*put)(char c) = put_port;
+
+void put_to(void (*fn)(char c))
+{
+	put = fn ? fn : put_port;
+}
+
+void put_char(char c)
+{
+	put(c);
 }
 
 void put_str(const char *s)
@@ -103,6 +115,7 @@ void __attribute__((noreturn)) exception_report(struct exception *e,
 
 void exception_report(struct exception *e, uint64_t cr2)
 {
+	put_to(NULL);
 	put_str("guest: exception ");
 	put_dec(e->vector);
 	put_str(" error ");

@@ -1,42 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Xenstore, grants and disks against a guest that is played here, well-behaved
- * and hostile, without KVM.  This file is what they believe to be a machine.
+ * Xenstore, grants, disks, events and the console against a guest that is
+ * played here, well-behaved and hostile, without KVM.  This file is what they believe to be a machine.
  * Each case runs in a process of its own.  TAP.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../direct.h"
+#include "../xen_event.h"
 #include "xen_test.h"
 
 /* The machine that the parts believe in. */
 uint8_t mem[PAGES][4096] __attribute__((aligned(4096)));
 bool is_table[PAGES];
 int holds[PAGES], nr_holds;
-struct test_port ports[NR_PORTS];
+int notified[NR_TEST_PORTS], kvm_routes;
 int warnings;
 struct vm vm;
-struct xen xen = { .vm = &vm };
+struct xen xen = { .vm = &vm, .lock = PTHREAD_MUTEX_INITIALIZER };
 struct vcpu vcpu = { .vm = &vm };
-static pthread_mutex_t xen_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void xen_lock(struct xen *xen)
 {
-	pthread_mutex_lock(&xen_mutex);
+	pthread_mutex_lock(&xen->lock);
 }
 
 void xen_unlock(struct xen *xen)
 {
-	pthread_mutex_unlock(&xen_mutex);
+	pthread_mutex_unlock(&xen->lock);
 }
 
 void warn(int err, const char *remedy, const char *fmt, ...)
 {
 	__atomic_add_fetch(&warnings, 1, __ATOMIC_SEQ_CST);
+}
+
+void xen_complain(struct xen *xen, const char *remedy, const char *fmt, ...)
+{
+	warn(0, remedy, "%s", fmt);
 }
 
 void fail(int code, int err, const char *remedy, const char *fmt, ...)
@@ -108,31 +115,83 @@ bool guest_write_va(struct vcpu *vcpu, uint64_t va, const void *from,
 	return to;
 }
 
-int event_bind(struct xen *xen, uint32_t port, event_fn fn, void *arg)
+/* KVM, as far as it is there. */
+int __wrap_ioctl(int fd, unsigned long nr, void *arg)
 {
-	if (port >= NR_PORTS)
-		return -EINVAL;
-	ports[port].fn = fn;
-	ports[port].arg = arg;
+	const struct kvm_irq_routing_xen_evtchn *event = arg;
+	const struct kvm_xen_hvm_attr *attr = arg;
+
+	if (nr == KVM_XEN_HVM_EVTCHN_SEND && event->port < NR_TEST_PORTS)
+		__atomic_add_fetch(&notified[event->port], 1, __ATOMIC_SEQ_CST);
+	if (nr == KVM_XEN_HVM_SET_ATTR &&
+	    attr->type == KVM_XEN_ATTR_TYPE_EVTCHN)
+		kvm_routes++;
 	return 0;
 }
 
-void event_unbind(struct xen *xen, uint32_t port)
+/* A file system that pins the pages of its caller: a guest's cannot be. */
+static bool is_guests(const void *buf)
 {
-	ports[port].fn = NULL;
+	errno = EFAULT;
+	return (const uint8_t *)buf >= mem[0] &&
+	       (const uint8_t *)buf < mem[PAGES];
 }
 
-void event_notify(struct xen *xen, uint32_t port)
+ssize_t __real_pread(int fd, void *buf, size_t size, off_t pos);
+ssize_t __real_pwrite(int fd, const void *buf, size_t size, off_t pos);
+
+ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t pos)
 {
-	__atomic_add_fetch(&ports[port].notified, 1, __ATOMIC_SEQ_CST);
+	return is_guests(buf) ? -1 : __real_pread(fd, buf, size, pos);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t size, off_t pos)
+{
+	return is_guests(buf) ? -1 : __real_pwrite(fd, buf, size, pos);
+}
+
+int vcpu_direct_start(struct vcpu *vcpu, uint64_t root_gfn, uint64_t rip,
+		      uint64_t rsp, uint64_t rsi, uint64_t rdi)
+{
+	return 0;
+}
+
+bool guest_translate(struct vcpu *vcpu, uint64_t va, uint64_t *gpa)
+{
+	return false;
+}
+
+void runtime_remove(void)
+{
+}
+
+void boot_timer(const char *what)
+{
 }
 
 void send_event(uint32_t port)
 {
+	struct port *p = &xen.ports[port];
+
 	xen_lock(&xen);
-	if (ports[port].fn)
-		ports[port].fn(ports[port].arg);
+	if (p->fn)
+		p->fn(p->arg);
 	xen_unlock(&xen);
+}
+
+bool has_fn(uint32_t port)
+{
+	return xen.ports[port].fn;
+}
+
+/* Ports that the guest left unbound for the tool. */
+static void start_ports(void)
+{
+	uint32_t i;
+
+	event_init(&xen);
+	for (i = 1; i < NR_TEST_PORTS / 2; i++)
+		check(event_alloc(&xen) == i);
 }
 
 static int count;
@@ -147,6 +206,7 @@ void run(const char *name, void (*fn)(void))
 	pid = fork();
 	if (!pid) {
 		alarm(60);
+		start_ports();
 		fn();
 		_exit(0);
 	}
@@ -163,6 +223,8 @@ int main(void)
 	test_store();
 	test_grants();
 	test_disks();
+	test_events();
+	test_ends();
 	printf("1..%d\n", count);
 	return failed;
 }

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
@@ -18,29 +20,25 @@
 #define VA_BASE		0x100000
 #define STORE_PORT	1
 #define DISK_PORT	5
-#define NR_PORTS	16
+#define NR_TEST_PORTS	32
 #define TABLE_GFN	60
 #define STORE_GFN	59
 #define RING_GFN	10
 #define DATA_GFN	11
 
-struct test_port {
-	event_fn fn;
-	void *arg;
-	int notified;
-};
-
 /* xen_test.c: the machine. */
 extern uint8_t mem[PAGES][4096];
 extern bool is_table[PAGES];
 extern int holds[PAGES], nr_holds;
-extern struct test_port ports[NR_PORTS];
+extern int notified[NR_TEST_PORTS], kvm_routes;
 extern int warnings;
 extern struct vm vm;
 extern struct xen xen;
 extern struct vcpu vcpu;
 
 void send_event(uint32_t port);
+/* Whether the other end is the tool. */
+bool has_fn(uint32_t port);
 void run(const char *name, void (*fn)(void));
 
 /* Checks: a case ends with the first that does not hold. */
@@ -81,5 +79,7 @@ void grant_frame(uint32_t ref, uint64_t gfn, uint16_t flags);
 void test_store(void);
 void test_grants(void);
 void test_disks(void);
+void test_events(void);
+void test_ends(void);
 
 #endif

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Disks: a front end, well-behaved and hostile. */
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <xen/io/blkif.h>
 
@@ -136,7 +138,7 @@ static void disk_reads_and_writes(void)
 	connect_disk();
 	memset(mem[DATA_GFN], 'a', 4096);
 	check(transfer(BLKIF_OP_WRITE, 8, 0, 7) == BLKIF_RSP_OKAY);
-	check(ports[DISK_PORT].notified == 1);
+	check(notified[DISK_PORT] == 1);
 	memset(mem[DATA_GFN], 'b', 4096);
 	check(transfer(BLKIF_OP_WRITE, 63, 3, 3) == BLKIF_RSP_OKAY);
 	check(pread(disk_fd, sector, 512, 63 * 512) == 512);
@@ -228,8 +230,25 @@ static void disk_bad_requests(void)
 	grant_frame(1, DATA_GFN, 0);
 	check(!ftruncate(disk_fd, 512));
 	check(transfer(BLKIF_OP_WRITE, 0, 0, 7) == BLKIF_RSP_OKAY);
+	check(!warnings);
 	check(transfer(BLKIF_OP_READ, 40, 0, 7) == BLKIF_RSP_ERROR);
-	check(nr_holds == 1 && !warnings);
+	check(transfer(BLKIF_OP_READ, 40, 0, 7) == BLKIF_RSP_ERROR);
+	check(nr_holds == 1 && warnings == 1);
+}
+
+/* The user is told, once. */
+static void disk_without_room(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	start_disk(false);
+	connect_disk();
+	signal(SIGXFSZ, SIG_IGN);
+	check(!setrlimit(RLIMIT_FSIZE, &none));
+	check(transfer(BLKIF_OP_WRITE, 0, 0, 7) == BLKIF_RSP_ERROR);
+	check(transfer(BLKIF_OP_WRITE, 0, 0, 7) == BLKIF_RSP_ERROR);
+	check(transfer(BLKIF_OP_READ, 0, 0, 7) == BLKIF_RSP_OKAY);
+	check(warnings == 1);
 }
 
 static void disk_read_only(void)
@@ -271,7 +290,7 @@ static void ring_is_impossible(uint32_t prod)
 	sring->req_prod = prod;
 	send_event(DISK_PORT);
 	check(back_is("6"));
-	check(warnings == 1 && !nr_holds && !ports[DISK_PORT].fn);
+	check(warnings == 1 && !nr_holds && !has_fn(DISK_PORT));
 	send_event(DISK_PORT);
 	/* A front end that starts anew is served anew, without a word. */
 	FRONT("state\0" "1");
@@ -319,6 +338,7 @@ static void disk_closes_and_opens(void)
 	FRONT("state\0" "5");
 	FRONT("state\0" "6");
 	FRONT("state\0" "1");
+	check(back_is("2"));
 	connect_disk();
 	check(transfer(BLKIF_OP_READ, 0, 0, 7) == BLKIF_RSP_OKAY);
 	SAYS(XS_RM, "device/vbd/51712\0", "OK\0");
@@ -413,6 +433,7 @@ void test_disks(void)
 	run("disk: reads and writes", disk_reads_and_writes);
 	run("disk: segments", disk_segments);
 	run("disk: bad requests", disk_bad_requests);
+	run("disk: a file that cannot be written", disk_without_room);
 	run("disk: read-only", disk_read_only);
 	run("disk: a full ring", full_ring);
 	run("disk: one request too many", one_too_many);

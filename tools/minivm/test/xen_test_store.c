@@ -102,9 +102,9 @@ bool answered(uint32_t type, const void *body, size_t len)
 static void good_requests(void)
 {
 	start_store();
-	check(ports[STORE_PORT].notified == 0);
+	check(notified[STORE_PORT] == 0);
 	SAYS(XS_READ, "domid\0", "1");
-	check(ports[STORE_PORT].notified > 0);
+	check(notified[STORE_PORT] > 0);
 	SAYS(XS_READ, "/local/domain/1/domid\0", "1");
 	SAYS(XS_DIRECTORY, "device\0", "");
 	SAYS(XS_WRITE, "data/a/b\0value", "OK\0");

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The end of the tool: by one thread, once, and in bounded time. */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "terminal.h"
+
+/* More than the last words take. */
+#define LIMIT_S		5
+
+static bool ending, bounded;
+static int code;
+static void (*say)(void *arg);
+static void *say_arg;
+
+/* Somebody reads neither output nor errors, and a lock is held meanwhile. */
+static void too_late(int sig)
+{
+	terminal_restore();
+	runtime_remove();
+	_exit(code);
+}
+
+void end_bounded(void)
+{
+	struct sigaction sa = { .sa_handler = too_late };
+	sigset_t set;
+
+	sigaction(SIGALRM, &sa, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	bounded = true;
+}
+
+void end_last_words(void (*fn)(void *arg), void *arg)
+{
+	say_arg = arg;
+	say = fn;
+}
+
+bool end_is_near(void)
+{
+	return __atomic_load_n(&ending, __ATOMIC_SEQ_CST);
+}
+
+void end_begin(int exit_code)
+{
+	while (__atomic_exchange_n(&ending, true, __ATOMIC_SEQ_CST))
+		pause();
+	code = exit_code;
+	if (bounded)
+		alarm(LIMIT_S);
+	if (say)
+		say(say_arg);
+	dev_console_last_words(NULL, 0);
+}
+
+void end_finish(void)
+{
+	exit(code);
+}
+
+void end(int exit_code)
+{
+	end_begin(exit_code);
+	end_finish();
+}
