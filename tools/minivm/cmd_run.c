@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "minivm.h"
-#include "pc.h"
-#include "xen.h"
+#include "pc/pc.h"
+#include "xen/xen.h"
 
 enum { OPT_SCHED = 256, OPT_PV, OPT_AFFINITY, OPT_NAME, OPT_DEVICE, OPT_MODE,
        OPT_DISK, OPT_INITRD, OPT_IO_SCHED, OPT_TRACE, OPT_TIMER };

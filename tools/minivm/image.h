@@ -34,7 +34,7 @@ uint64_t loader_elf(const struct image *image, uint8_t *mem,
 uint64_t loader_elf_segments(const struct image *image, uint8_t *mem,
 			     uint64_t mem_size, uint64_t low);
 
-/* xen_notes.c: what an image for Xen says of itself. */
+/* xen/notes.c: what an image for Xen says of itself. */
 struct xen_notes {
 	bool found;		/* it is one, for PV guests */
 	bool grub;
@@ -48,7 +48,7 @@ struct xen_notes {
 void xen_notes_read(const struct image *image, struct xen_notes *notes,
 		    bool pv);
 
-/* loader_xen.c: where the parts of a Xen guest lie, and their content. */
+/* xen/loader.c: where the parts of a Xen guest lie, and their content. */
 struct xen_start {
 	struct xen_notes notes;
 	uint64_t nr_pages;	/* of the guest's own memory */

@@ -9,8 +9,8 @@
 #include "boot.h"
 #include "direct.h"
 #include "layout.h"
-#include "pc.h"
-#include "xen.h"
+#include "pc/pc.h"
+#include "xen/xen.h"
 
 #define MAX_CPUID	256
 

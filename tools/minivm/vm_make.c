@@ -4,8 +4,8 @@
 
 #include "direct.h"
 #include "image.h"
-#include "pc.h"
-#include "xen.h"
+#include "pc/pc.h"
+#include "xen/xen.h"
 
 static void create_vcpus(struct vm *vm)
 {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "../direct.h"
-#include "../xen_event.h"
+#include "../xen/event.h"
 #include "xen_test.h"
 
 /* The machine that the parts believe in. */

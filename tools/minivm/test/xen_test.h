@@ -12,8 +12,8 @@
 #include <xen/xen.h>
 #include <xen/grant_table.h>
 
-#include "../xen.h"
-#include "../xen_store.h"
+#include "../xen/xen.h"
+#include "../xen/store.h"
 
 #define PAGES		64
 #define MFN_BASE	0x1000

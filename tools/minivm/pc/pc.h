@@ -10,7 +10,7 @@
 /* Kernel and initrd lie above: what is below is for tables. */
 #define PC_LOW		0x100000
 
-/* pc.c: memory map, timer, ports. */
+/* pc/pc.c: memory map, timer, ports. */
 #define PC_RANGES	3
 
 struct pc_range {
@@ -24,13 +24,13 @@ void pc_create(struct vm *vm);
 void pc_start(struct vm *vm);
 void pc_io(uint16_t port, bool in, uint8_t *data, size_t len);
 
-/* mptable.c: CPUs and interrupts, where Linux looks for them. */
+/* pc/mptable.c: CPUs and interrupts, where Linux looks for them. */
 #define MPTABLE_ADDR	0x9fc00
 #define MPTABLE_SIZE	0x400
 
 void mptable_write(struct vm *vm);
 
-/* initrd.c: a file, as high as it fits from low on; none if there is no path. */
+/* pc/initrd.c: a file, as high as it fits from low on; none if there is no path. */
 struct initrd {
 	uint64_t addr, size;
 };
@@ -50,14 +50,14 @@ void loader_pvh(struct vm *vm, const struct image *image, uint64_t entry,
 void loader_bzimage(struct vm *vm, const struct image *image,
 		    const struct linux_options *options);
 
-/* dev_uart.c: an 8250 on standard input and output. */
+/* pc/uart.c: an 8250 on standard input and output. */
 #define UART_PORT	0x3f8
 #define UART_PORTS	8
 
 void uart_init(struct vm *vm);
 void uart_io(unsigned int reg, bool in, uint8_t *data);
 
-/* halt.c: a VM in which no vCPU will ever run again ends with status 0. */
+/* pc/halt.c: a VM in which no vCPU will ever run again ends with status 0. */
 void halt_prepare(struct vcpu *vcpu);
 int halt_wait(struct vm *vm, const sigset_t *signals);
 void halt_report(struct vcpu *vcpu);

@@ -49,7 +49,7 @@ struct disk {
 
 enum blk_result { BLK_IDLE, BLK_MORE, BLK_BROKEN };
 
-/* xen_blk_ring.c: the requests that are there, at most as many as fit. */
+/* xen/blk_ring.c: the requests that are there, at most as many as fit. */
 enum blk_result blk_ring_serve(struct disk *disk);
 
 #endif

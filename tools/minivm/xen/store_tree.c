@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "xen_store.h"
+#include "store.h"
 
 bool tree_path_valid(const char *path)
 {

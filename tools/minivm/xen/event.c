@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include "xen_event.h"
+#include "event.h"
 
 struct port *port_of(struct xen *xen, uint32_t port)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "minivm.h"
-#include "xen_store.h"
+#include "store.h"
 
 /* What waits for room in the ring. */
 struct chunk {

@@ -28,7 +28,7 @@ struct xen_start;
 struct xen {
 	struct vm *vm;
 	pthread_mutex_t lock;
-	const struct xen_start *start;	/* where what lies, loader_xen.c */
+	const struct xen_start *start;	/* where what lies, xen/loader.c */
 	struct shared_info *shared;	/* held */
 	uint64_t callback;		/* HVM_PARAM_CALLBACK_IRQ */
 	struct xen_vcpu *vcpus;
@@ -41,7 +41,7 @@ struct xen {
 };
 
 /*
- * xen.c: hypercalls and event_fn run under one lock, and event_*() but for
+ * xen/xen.c: hypercalls and event_fn run under one lock, and event_*() but for
  * event_notify() wants it held.  Nobody waits for a reader of standard output
  * or standard error, nor for a disk, under it: complaints are kept until then.
  */
@@ -54,19 +54,19 @@ void xen_unlock(struct xen *xen);
 void xen_complain(struct xen *xen, const char *remedy, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* xen_cpuid.c: leaves after the nr that there are; the new number of them. */
+/* xen/cpuid.c: leaves after the nr that there are; the new number of them. */
 #define XEN_CPUID_LEAVES 8
 struct kvm_cpuid_entry2;
 unsigned int xen_cpuid(struct kvm_cpuid_entry2 *e, unsigned int nr);
 
-/* xen_hypercall.c: a call that KVM forwards; the result, or -errno. */
+/* xen/hypercall.c: a call that KVM forwards; the result, or -errno. */
 long xen_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args);
 
-/* xen_version.c: what there is, and what is set by number. */
+/* xen/version.c: what there is, and what is set by number. */
 long xen_version(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
 long hvm_op(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
 
-/* xen_vcpu.c: vCPUs that the guest starts and stops. */
+/* xen/vcpu.c: vCPUs that the guest starts and stops. */
 long vcpu_op(struct vcpu *vcpu, uint32_t cmd, uint32_t id, uint64_t arg);
 void xen_vcpu_init(struct xen *xen);
 /* Not under the lock: returns when the vCPU may run. */
@@ -75,7 +75,7 @@ void xen_vcpu_wait(struct vcpu *vcpu);
 int xen_vcpu_ioctl(struct vcpu *caller, struct vcpu *vcpu, unsigned long nr,
 		   void *arg);
 
-/* xen_event.c: event channels; *_op are hypercalls, arg is a linear address. */
+/* xen/event.c: event channels; *_op are hypercalls, arg is a linear address. */
 typedef void (*event_fn)(void *arg);
 
 void event_init(struct xen *xen);
@@ -93,7 +93,7 @@ void event_notify(struct xen *xen, uint32_t port);
 /* A virtual interrupt, if the guest bound it. */
 void event_virq(struct xen *xen, uint32_t virq);
 
-/* xen_console.c: the ring, on stdin and stdout. */
+/* xen/console.c: the ring, on stdin and stdout. */
 void console_init(struct xen *xen, void *ring, uint32_t port);
 /* There is output, or a complaint; under the lock. */
 void console_wake(struct xen *xen);
@@ -101,7 +101,7 @@ void console_wake(struct xen *xen);
 long console_op(struct vcpu *vcpu, uint32_t cmd, uint32_t count, uint64_t va);
 
 /*
- * xen_store.c: a tree of names with values, over the ring.  Paths are absolute;
+ * xen/store.c: a tree of names with values, over the ring.  Paths are absolute;
  * the guest's relative ones are below /local/domain/1.  All of this, store_fn
  * too, runs under the lock.
  */
@@ -115,7 +115,7 @@ const char *store_get(struct xen *xen, const char *path);
 /* Called after the guest wrote or removed path or something below it. */
 void store_watch(struct xen *xen, const char *path, store_fn fn, void *arg);
 
-/* xen_grant.c: frames that the guest lends; under the lock. */
+/* xen/grant.c: frames that the guest lends; under the lock. */
 long grant_op(struct vcpu *vcpu, uint32_t cmd, uint64_t arg, uint32_t count);
 /* Frames that are held and zeroed; the first is guest frame gfn. */
 void grant_init(struct xen *xen, void *table, uint64_t gfn,
@@ -132,7 +132,7 @@ int grant_map(struct xen *xen, uint32_t ref, bool write, struct grant *grant);
 void grant_unmap(struct xen *xen, struct grant *grant);
 
 /*
- * xen_blk.c: disks, each a file with a thread that takes the lock by itself.
+ * xen/blk.c: disks, each a file with a thread that takes the lock by itself.
  * After store_init() and grant_init(); under the lock or before any vCPU.
  */
 void blk_init(struct xen *xen, unsigned int index, const char *path,

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#include "xen_event.h"
+#include "event.h"
 
 /* DOMID_SELF is as good as its number. */
 static int domain(uint16_t dom)

@@ -28,7 +28,7 @@ struct store_msg {
 	char body[XENSTORE_PAYLOAD_MAX + 1];	/* a NUL follows hdr.len bytes */
 };
 
-/* xen_store_tree.c: paths are absolute and checked; by_guest: rules apply. */
+/* xen/store_tree.c: paths are absolute and checked; by_guest: rules apply. */
 struct node {
 	struct node *parent, *child, *next;
 	char *value;		/* a NUL follows, so that it is a string too */
@@ -54,7 +54,7 @@ int tree_remove(struct tree *tree, const char *path);
 /* Names of the children, each with its NUL; the length, or -errno. */
 int tree_list(const struct node *node, char *buf, size_t size);
 
-/* xen_store_ring.c: messages over a page whose indices the guest can write. */
+/* xen/store_ring.c: messages over a page whose indices the guest can write. */
 struct store_ring {
 	struct xenstore_domain_interface *page;	/* NULL: no connection */
 	uint32_t req_prod;	/* when the guest was last asked */
@@ -78,7 +78,7 @@ bool store_ring_flush(struct store_ring *ring);
 /* Whether the guest has something to look at since the last call. */
 bool store_ring_moved(struct store_ring *ring);
 
-/* xen_store_watch.c: who is told of changes; removed: with all below it. */
+/* xen/store_watch.c: who is told of changes; removed: with all below it. */
 struct watches {
 	struct watch *guest;
 	unsigned int nr_guest;

@@ -16,7 +16,7 @@
 #include <xen/io/protocols.h>
 #include <xen/io/xenbus.h>
 
-#include "xen_blk.h"
+#include "blk.h"
 
 #define FIRST_VDEV	(202 << 8)	/* xvda; each has room for partitions */
 #define VDEV_STEP	16

@@ -12,7 +12,7 @@
 
 #include <xen/xen.h>
 
-#include "xen_store.h"
+#include "store.h"
 
 struct request {
 	struct store *store;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "xen_store.h"
+#include "store.h"
 
 struct watch {
 	struct watch *next;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The table of event channels, between xen_event.c and xen_event_op.c. */
+/* The table of event channels, between xen/event.c and xen/event_op.c. */
 #ifndef MINIVM_XEN_EVENT_H
 #define MINIVM_XEN_EVENT_H
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "xen_blk.h"
+#include "blk.h"
 
 #define RING_ENTRIES	__CONST_RING_SIZE(blkif, 4096)
 #define PAGE_SECTORS	8
