@@ -400,7 +400,8 @@ static long block(void)
 {
 	struct kvm_dp_multicall_entry entry = {
 		.op = XEN_SCHED_OP,
-		.args[0] = XEN_SCHEDOP_BLOCK,
+		/* Commands have 32 bits, whatever else is in the register. */
+		.args[0] = XEN_SCHEDOP_BLOCK | BIT_ULL(32),
 	};
 
 	if (!block_in_multicall)

@@ -64,9 +64,10 @@ void kvm_dp_count_refused(struct kvm *kvm, u64 nr, long error)
 {
 	u64 err = min_t(u64, -error, KVM_DP_NR_ERRORS - 1);
 
+	/* The guest chose the number, and a VMM may have chosen the error. */
 	nr = min_t(u64, nr, KVM_DP_NR_CALLS - 1);
 	kvm->stat.dp_calls_refused[array_index_nospec(nr, KVM_DP_NR_CALLS)]++;
-	kvm->stat.dp_call_errors[err]++;
+	kvm->stat.dp_call_errors[array_index_nospec(err, KVM_DP_NR_ERRORS)]++;
 }
 
 /*
@@ -90,7 +91,7 @@ bool kvm_dp_answer(struct kvm_dp_call *call, u64 *result)
 		return true;
 	}
 	if (call->nr == __HYPERVISOR_sched_op &&
-	    call->args[0] == SCHEDOP_block && lapic_in_kernel(vcpu)) {
+	    (u32)call->args[0] == SCHEDOP_block && lapic_in_kernel(vcpu)) {
 		*result = dp_block(vcpu);
 		return true;
 	}
