@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Output that nobody reads, and the end of the tool. */
+#include <dirent.h>
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +62,40 @@ static void *stuck_writer(void *arg)
 	return NULL;
 }
 
+static bool is_asleep(const char *tid)
+{
+	char path[300], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/stat", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return true;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(f);
+	return state == 'S';
+}
+
+/* Until all other threads wait for something. */
+static void let_others_wait(void)
+{
+	struct dirent *d;
+	bool asleep;
+	DIR *dir;
+
+	do {
+		usleep(1000);
+		asleep = true;
+		dir = opendir("/proc/self/task");
+		check(dir);
+		while ((d = readdir(dir)))
+			if (d->d_name[0] != '.' && atoi(d->d_name) != getpid())
+				asleep = asleep && is_asleep(d->d_name);
+		closedir(dir);
+	} while (!asleep);
+}
+
 static void full_output(void)
 {
 	fill_pipe();
@@ -72,7 +107,7 @@ static void full_output_and_a_writer(void)
 {
 	fill_pipe();
 	start_thread("a writer", stuck_writer, NULL);
-	usleep(200000);
+	let_others_wait();
 	end_soon();
 }
 
@@ -89,7 +124,7 @@ static void two_ends(void)
 	alarm(LIMIT_S);
 	end_begin(0);
 	start_thread("another end", end_too, NULL);
-	usleep(200000);
+	let_others_wait();
 	end_finish();
 }
 
@@ -140,7 +175,7 @@ static void output_that_does_not_wait(void)
 	char buf[1000];
 
 	start_thread("a writer", write_much, NULL);
-	usleep(200000);
+	let_others_wait();
 	alarm(LIMIT_S);
 	while (total < 100000) {
 		if (poll(&in, 1, 2000) != 1)
@@ -189,7 +224,7 @@ static void impossible_output(void)
 static void slow_console(void)
 {
 	char buf[8192];
-	int fd, n;
+	int fd, n, got;
 
 	fd = make_pipe(0);
 	check(write(STDOUT_FILENO, buf, 4096) == 4096);
@@ -197,14 +232,17 @@ static void slow_console(void)
 	/* None of this waits, nor does who wants the lock. */
 	alarm(LIMIT_S);
 	say("one ");
-	usleep(200000);
+	let_others_wait();
 	say("two ");
 	xen_lock(&xen);
 	xen_unlock(&xen);
 	n = read(fd, buf, 4096);
 	check(n == 4096);
-	usleep(200000);
-	check(read(fd, buf, sizeof(buf)) == 8 && !memcmp(buf, "one two ", 8));
+	for (got = 0; got < 8; got += n) {
+		n = read(fd, buf + got, sizeof(buf) - got);
+		check(n > 0);
+	}
+	check(got == 8 && !memcmp(buf, "one two ", 8));
 }
 
 static void console_is_heard_to_the_end(void)
