@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Direct paging: what the rest of KVM calls.  Callers need no #ifdef, and pay
- * one test of a pointer if the VM has no direct paging.
+ * a nop each while no VM of the host has direct paging, and one test of a
+ * pointer otherwise.
  */
 #ifndef __KVM_X86_DIRECT_PAGING_H
 #define __KVM_X86_DIRECT_PAGING_H
 
+#include <linux/jump_label_ratelimit.h>
 #include <linux/kvm_host.h>
 
 struct kvm_cpuid_entry2;
@@ -13,9 +15,13 @@ struct kvm_sregs;
 struct x86_exception;
 
 #ifdef CONFIG_KVM_DIRECT_PAGING
+/* On from before the first such VM has its state until after the last had. */
+extern struct static_key_false_deferred kvm_has_direct_paging;
+
 static inline bool kvm_is_direct_paging(struct kvm *kvm)
 {
-	return kvm->arch.dp;
+	return static_branch_unlikely(&kvm_has_direct_paging.key) &&
+	       kvm->arch.dp;
 }
 
 /* The guest asked for what it cannot have: INIT, SIPI, SMI. */

@@ -57,6 +57,7 @@ int kvm_dp_init_vm(struct kvm *kvm)
 		kfree(dp);
 		return r;
 	}
+	static_branch_deferred_inc(&kvm_has_direct_paging);
 	kvm->arch.dp = dp;
 	return 0;
 }
@@ -73,6 +74,7 @@ void kvm_dp_destroy_vm(struct kvm *kvm)
 	if (!dp)
 		return;
 	kvm->arch.dp = NULL;
+	static_branch_slow_dec_deferred(&kvm_has_direct_paging);
 	kvm_dp_m2p_destroy(dp);
 	kfree(dp);
 }
