@@ -8,18 +8,9 @@
 #include <xen/memory.h>
 #include <xen/version.h>
 
-#include "xen_lib.h"
+#include "xen_abi.h"
 
 #define count(cpu, port) (xen_cpus[cpu].count[port])
-
-#define EPERM_		1
-#define ENOENT_		2
-#define EFAULT_		14
-#define EBUSY_		16
-#define EEXIST_		17
-#define EINVAL_		22
-#define ENOSYS_		38
-#define ESRCH_		3
 
 static struct start_info *info;
 static volatile unsigned int up;
@@ -28,7 +19,7 @@ static struct vcpu_guest_context second;
 static uint32_t ipi[2];
 static int failures, tests;
 
-static void ok(bool good, const char *name)
+void ok(bool good, const char *name)
 {
 	tests++;
 	failures += !good;
@@ -39,7 +30,7 @@ static void ok(bool good, const char *name)
 	put_char('\n');
 }
 
-static void is(long got, long want, const char *name)
+void is(long got, long want, const char *name)
 {
 	ok(got == want, name);
 	if (got == want)
@@ -278,6 +269,7 @@ int xen_main(struct start_info *start)
 	irq_on();
 	events();
 	timers();
+	wrong_arguments();
 	vcpus();
 	second_down();
 	hostile();

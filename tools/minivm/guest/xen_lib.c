@@ -62,6 +62,11 @@ long vcpu_op(unsigned int cmd, unsigned int id, void *arg)
 	return hypercall(__HYPERVISOR_vcpu_op, cmd, id, (uint64_t)arg, 0);
 }
 
+long grant_op(unsigned int cmd, void *arg)
+{
+	return hypercall(__HYPERVISOR_grant_table_op, cmd, (uint64_t)arg, 1, 0);
+}
+
 /*
  * The callback is a level: it comes until the flag is clear, so clear that
  * first.  Pending bits are shared by all vCPUs: touch only one's own.

@@ -61,6 +61,8 @@ long hypercall(unsigned int nr, uint64_t a, uint64_t b, uint64_t c,
 long event_op(unsigned int cmd, void *arg);
 long sched_op(unsigned int cmd, void *arg);
 long vcpu_op(unsigned int cmd, unsigned int id, void *arg);
+/* One operation. */
+long grant_op(unsigned int cmd, void *arg);
 /* With KVM's own number, by the instruction that this CPU has. */
 long kvm_hypercall(uint64_t nr, uint64_t a, uint64_t b, uint64_t c,
 		   uint64_t d);
