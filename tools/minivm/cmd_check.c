@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "minivm.h"
+#include "direct.h"
 
 /* Interrupt threads of PREEMPT_RT and of threadirqs, kernel/irq/manage.c. */
 #define IRQ_THREAD_PRIO	50
@@ -139,10 +139,36 @@ static void check_modules(void)
 		item("modules", GOOD, both, NULL);
 }
 
+/* What KVM offers; without it, fd is below 0. */
+static void check_capabilities(int fd)
+{
+	int cap;
+
+	cap = fd < 0 ? -1 : ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_PV_SCHED);
+	if (cap > 0)
+		item("pv-sched", GOOD, "KVM_CAP_PV_SCHED offered", NULL);
+	else if (cap < 0)
+		item("pv-sched", MISSING, "unknown without the device", NULL);
+	else
+		item("pv-sched", MISSING, "KVM_CAP_PV_SCHED not offered",
+		     "these are not this project's modules: make install, then reload them");
+
+	cap = fd < 0 ? -1 :
+	      ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_DIRECT_PAGING);
+	if (cap > 0)
+		item("direct-paging", GOOD, "KVM_CAP_X86_DIRECT_PAGING offered",
+		     NULL);
+	else if (cap < 0)
+		item("direct-paging", NOTE, "unknown without the device", NULL);
+	else
+		item("direct-paging", NOTE, "KVM_CAP_X86_DIRECT_PAGING not offered",
+		     "only needed for Xen's guests and --mode direct: this project's modules, with kvm.direct_paging=1");
+}
+
 static void check_device(void)
 {
 	char value[256];
-	int fd, cap;
+	int fd;
 
 	fd = open(device, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
@@ -152,25 +178,19 @@ static void check_device(void)
 		     errno == EACCES || errno == EPERM ?
 		     "run as root or join the group that owns it (usermod -aG kvm USER)" :
 		     "load kvm-amd or kvm-intel");
-		item("pv-sched", MISSING, "unknown without the device", NULL);
+		check_capabilities(-1);
 		return;
 	}
 	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
 		snprintf(value, sizeof(value), "%s does not speak KVM's API",
 			 device);
 		item("device", MISSING, value, "is it the KVM device?");
-		item("pv-sched", MISSING, "unknown without the device", NULL);
-		close(fd);
-		return;
+		check_capabilities(-1);
+	} else {
+		snprintf(value, sizeof(value), "%s, may be used", device);
+		item("device", GOOD, value, NULL);
+		check_capabilities(fd);
 	}
-	snprintf(value, sizeof(value), "%s, may be used", device);
-	item("device", GOOD, value, NULL);
-	cap = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_PV_SCHED);
-	if (cap > 0)
-		item("pv-sched", GOOD, "KVM_CAP_PV_SCHED offered", NULL);
-	else
-		item("pv-sched", MISSING, "KVM_CAP_PV_SCHED not offered",
-		     "these are not this project's modules: make install, then reload them");
 	close(fd);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The end of the tool: by one thread, once, and in bounded time. */
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,10 +10,15 @@
 /* More than the last words take. */
 #define LIMIT_S		5
 
+#define MAX_WORDS	4
+
 static bool ending, bounded;
 static int code;
-static void (*say)(void *arg);
-static void *say_arg;
+static struct {
+	void (*say)(void *arg);
+	void *arg;
+} words[MAX_WORDS];
+static unsigned int nr_words;
 
 /* Somebody reads neither output nor errors, and a lock is held meanwhile. */
 static void too_late(int sig)
@@ -36,8 +42,9 @@ void end_bounded(void)
 
 void end_last_words(void (*fn)(void *arg), void *arg)
 {
-	say_arg = arg;
-	say = fn;
+	assert(nr_words < MAX_WORDS);
+	words[nr_words].say = fn;
+	words[nr_words++].arg = arg;
 }
 
 bool end_is_near(void)
@@ -47,13 +54,15 @@ bool end_is_near(void)
 
 void end_begin(int exit_code)
 {
+	unsigned int i;
+
 	while (__atomic_exchange_n(&ending, true, __ATOMIC_SEQ_CST))
 		pause();
 	code = exit_code;
 	if (bounded)
 		alarm(LIMIT_S);
-	if (say)
-		say(say_arg);
+	for (i = 0; i < nr_words; i++)
+		words[i].say(words[i].arg);
 	dev_console_last_words(NULL, 0);
 }
 

@@ -68,6 +68,7 @@ void end_finish(void) __attribute__((noreturn));
 bool end_is_near(void);
 /* From now on the end comes in bounded time, whoever blocks what. */
 void end_bounded(void);
+/* In the order in which they are given; four at most. */
 void end_last_words(void (*fn)(void *arg), void *arg);
 #define LAST_WORDS_MS	1000
 

@@ -158,6 +158,8 @@ void xen_setup(struct xen *xen)
 		   XEN_GRANT_FRAMES);
 	store_init(xen, hold(vm, s->store, 1), s->store_port);
 	console_init(xen, hold(vm, s->console, 1), s->console_port);
+	if (xen->trace)
+		refusals_init(vm);
 }
 
 void xen_start_vcpu(struct xen *xen)

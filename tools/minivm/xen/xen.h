@@ -62,6 +62,9 @@ unsigned int xen_cpuid(struct kvm_cpuid_entry2 *e, unsigned int nr);
 /* xen/hypercall.c: a call that KVM forwards; the result, or -errno. */
 long xen_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args);
 
+/* xen/refusals.c: at the end, calls that failed, whoever answered them. */
+void refusals_init(struct vm *vm);
+
 /* xen/version.c: what there is, and what is set by number. */
 long xen_version(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
 long hvm_op(struct vcpu *vcpu, uint32_t cmd, uint64_t arg);
