@@ -296,7 +296,8 @@ static void guest_targets(int cpu)
 	int i;
 
 	trees_up(trees, KNOWN + 1);
-	switch_among(trees, KNOWN, 2 * KNOWN);
+	/* All of them, and last another than the next stage ends on. */
+	switch_among(trees, KNOWN, 2 * KNOWN + 1);
 	GUEST_SYNC(1);
 	switch_among(trees, KNOWN, SWITCHES);
 	GUEST_SYNC(2);
@@ -333,6 +334,18 @@ static void expect_exits(u64 exits, u64 wanted)
 		    "%lu exits, not %lu", exits, wanted);
 }
 
+/* KVM walks the tree that the hardware is on, whoever loaded it. */
+static void expect_tree(struct dp_vm *dp, int i)
+{
+	struct kvm_translation tr = { .linear_address = DP_VA };
+	u64 *mark;
+
+	vcpu_ioctl(dp->vcpus[0], KVM_TRANSLATE, &tr);
+	TEST_ASSERT(tr.valid, "Not mapped in the loaded tree");
+	mark = dp_gfn_hva(dp, tr.physical_address >> PAGE_SHIFT);
+	TEST_ASSERT_EQ(*mark, MARK + i);
+}
+
 TEST(targets)
 {
 	u64 each = has_targets() ? 0 : SWITCHES;
@@ -342,8 +355,10 @@ TEST(targets)
 
 	vcpu = dp_vm_begin(&dp, guest_targets);
 	dp_audit(&dp);
+	expect_tree(&dp, 0);
 	expect_exits(run_switches(vcpu, 2, "four roots"), each);
 	dp_audit(&dp);
+	expect_tree(&dp, KNOWN - 1);
 	expect_exits(run_switches(vcpu, 3, "the same root"), each);
 	exits = run_switches(vcpu, 4, "five roots");
 	TEST_ASSERT(exits >= SWITCHES / (KNOWN + 1) &&
