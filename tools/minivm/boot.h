@@ -16,6 +16,7 @@
 
 #define MINIVM_PORT_CONSOLE	0xe9	/* write: one byte of output */
 #define MINIVM_PORT_EXIT	0xf4	/* write: end of the VM, 0..63 */
+#define MINIVM_PORT_MARK	0x80	/* nobody listens: for traces */
 
 #ifndef __ASSEMBLER__
 struct minivm_boot {
@@ -28,6 +29,9 @@ struct minivm_boot {
 	unsigned long long root;	/* address of the level-4 table */
 	unsigned long long p2m;		/* address of the list of frames */
 	unsigned long long frames;	/* that the list has, all mapped */
+	/* Virtio devices and the ports of the first, virtio/ports.h. */
+	unsigned int virtio_devices;
+	unsigned int virtio_base;
 };
 #endif
 

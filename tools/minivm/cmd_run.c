@@ -13,10 +13,12 @@
 
 #include "minivm.h"
 #include "pc/pc.h"
+#include "virtio/virtio.h"
 #include "xen/xen.h"
 
 enum { OPT_SCHED = 256, OPT_PV, OPT_AFFINITY, OPT_NAME, OPT_DEVICE, OPT_MODE,
-       OPT_DISK, OPT_INITRD, OPT_IO_SCHED, OPT_TRACE, OPT_TIMER };
+       OPT_DISK, OPT_NET, OPT_INITRD, OPT_IO_SCHED, OPT_TRACE,
+       OPT_TIMER };
 
 static const struct option options[] = {
 	{ "sched", required_argument, NULL, OPT_SCHED },
@@ -28,6 +30,7 @@ static const struct option options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "net", required_argument, NULL, OPT_NET },
 	{ "initrd", required_argument, NULL, OPT_INITRD },
 	{ "io-sched", required_argument, NULL, OPT_IO_SCHED },
 	{ "trace-hypercalls", no_argument, NULL, OPT_TRACE },
@@ -86,6 +89,18 @@ static void add_disk(const char *disk)
 	vm_options.disks[vm_options.nr_disks++] = disk;
 }
 
+static void add_net(const char *net)
+{
+	struct link_spec spec;
+
+	if (vm_options.nr_nets == MINIVM_MAX_NETS)
+		fail(EX_USAGE_, 0, NULL, "--net: a VM has at most %d",
+		     MINIVM_MAX_NETS);
+	/* What is wrong with it is said before there is a VM. */
+	link_parse(net, &spec);
+	vm_options.nets[vm_options.nr_nets++] = net;
+}
+
 /* How the threads are scheduled. */
 static bool parse_scheduling(int opt)
 {
@@ -122,6 +137,9 @@ static bool parse_machine(int opt)
 		return true;
 	case OPT_DISK:
 		add_disk(optarg);
+		return true;
+	case OPT_NET:
+		add_net(optarg);
 		return true;
 	case OPT_INITRD:
 		vm_options.initrd = optarg;

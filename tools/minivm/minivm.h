@@ -163,6 +163,7 @@ struct vcpu {
 };
 
 struct extent;
+struct virtio;
 struct xen;
 
 struct vm {
@@ -178,6 +179,7 @@ struct vm {
 	struct policy policy;
 	uint64_t entry;
 	struct vcpu vcpus[MINIVM_MAX_CPUS];
+	struct virtio *virtio;	/* NULL: no devices */
 	/* For Linux only. */
 	bool pc;
 	bool protected_mode;	/* from the first instruction on, not 64-bit */
@@ -228,11 +230,14 @@ int cmd_sched(int argc, char **argv);
 enum vm_mode { MODE_AUTO, MODE_DIRECT, MODE_NESTED };
 
 #define MINIVM_MAX_DISKS	16
+#define MINIVM_MAX_NETS		8
 
 struct vm_options {
 	enum vm_mode mode;
 	const char *disks[MINIVM_MAX_DISKS];	/* FILE or FILE:ro */
 	unsigned int nr_disks;
+	const char *nets[MINIVM_MAX_NETS];
+	unsigned int nr_nets;
 	const char *initrd;
 	bool trace;		/* hypercalls */
 	bool set_io_policy;

@@ -10,6 +10,7 @@
 #include "direct.h"
 #include "layout.h"
 #include "pc/pc.h"
+#include "virtio/virtio.h"
 #include "xen/xen.h"
 
 #define MAX_CPUID	256
@@ -179,6 +180,18 @@ static void __attribute__((noreturn)) crash(struct vcpu *vcpu, const char *what,
 	     (unsigned long long)regs.rsp);
 }
 
+static bool virtio_takes(struct vcpu *vcpu, bool in, uint8_t *data)
+{
+	struct kvm_run *run = vcpu->run;
+	unsigned int i;
+
+	for (i = 0; i < run->io.count; i++)
+		if (!virtio_io(vcpu->vm, run->io.port, in,
+			       data + i * run->io.size, run->io.size))
+			return false;
+	return true;
+}
+
 static void handle_io(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -187,6 +200,8 @@ static void handle_io(struct vcpu *vcpu)
 	bool in = run->io.direction == KVM_EXIT_IO_IN;
 	unsigned int i;
 
+	if (virtio_takes(vcpu, in, data))
+		return;
 	for (i = 0; vcpu->vm->pc && i < run->io.count; i++)
 		pc_io(run->io.port, in, data + i * run->io.size, run->io.size);
 	if (in) {

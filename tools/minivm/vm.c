@@ -10,6 +10,8 @@
 #include "boot.h"
 #include "layout.h"
 #include "minivm.h"
+#include "virtio/ports.h"
+#include "virtio/virtio.h"
 
 static const char *open_remedy(int err)
 {
@@ -155,6 +157,8 @@ void vm_boot_info(struct vm *vm, char *const *args, int nr_args)
 		.magic = MINIVM_BOOT_MAGIC, .mem_size = vm->mem_size,
 		.args = LOW_ARGS, .cpus = vm->cpus,
 		.tsc_khz = ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0),
+		.virtio_devices = virtio_count(vm),
+		.virtio_base = VIRTIO_PORTS_BASE,
 	};
 	if (vm->direct)
 		write_gdt(vm);

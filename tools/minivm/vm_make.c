@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* An image becomes a VM, of the kind that it or the user wants. */
-#include <string.h>
-
 #include "direct.h"
 #include "image.h"
 #include "pc/pc.h"
+#include "virtio/virtio.h"
 #include "xen/xen.h"
 
 static void create_vcpus(struct vm *vm)
@@ -18,8 +17,26 @@ static void create_vcpus(struct vm *vm)
 	}
 }
 
-static void make_nested(struct vm *vm, const struct image *image,
-			char **args, int nr_args)
+static void add_nets(struct vm *vm, const struct vm_options *options)
+{
+	unsigned int i;
+
+	for (i = 0; i < options->nr_nets; i++)
+		virtio_net_create(vm, i, options->nets[i]);
+}
+
+/* Disks first, as ports.h says. */
+static void add_devices(struct vm *vm, const struct vm_options *options)
+{
+	unsigned int i;
+
+	for (i = 0; i < options->nr_disks; i++)
+		virtio_blk_create(vm, i, options->disks[i]);
+	add_nets(vm, options);
+}
+
+static void make_nested(struct vm *vm, const struct vm_options *options,
+			const struct image *image, char **args, int nr_args)
 {
 	vm_memory(vm);
 	boot_timer("memory");
@@ -27,8 +44,9 @@ static void make_nested(struct vm *vm, const struct image *image,
 	boot_timer("image");
 	vm_create(vm);
 	create_vcpus(vm);
+	add_devices(vm, options);
 	vm_boot_info(vm, args, nr_args);
-	boot_timer("VM, vCPUs");
+	boot_timer("VM, vCPUs, devices");
 }
 
 /* pvh is its entry point, for an image that is no bzImage. */
@@ -57,31 +75,19 @@ static void make_linux(struct vm *vm, const struct vm_options *options,
 	boot_timer("VM, vCPUs");
 }
 
-static void make_plain(struct vm *vm, const struct image *image,
-			char **args, int nr_args)
+static void make_plain(struct vm *vm, const struct vm_options *options,
+		       const struct image *image, char **args, int nr_args)
 {
 	plain_direct_create(vm);
 	boot_timer("memory");
 	vm->entry = loader_elf(image, vm->mem, vm->mem_size);
 	boot_timer("image");
 	create_vcpus(vm);
-	boot_timer("vCPUs");
+	add_devices(vm, options);
+	boot_timer("vCPUs, devices");
 	vm_boot_info(vm, args, nr_args);
 	plain_direct_start(vm);
 	boot_timer("page tables are the guest's");
-}
-
-/* FILE, or FILE:ro for a disk that the guest cannot write. */
-static void add_disk(struct xen *xen, unsigned int index, const char *disk)
-{
-	const char *colon = strrchr(disk, ':');
-	bool ro = colon && !strcmp(colon, ":ro");
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%.*s",
-		 (int)(ro ? colon - disk : (long)sizeof(path)),
-		 disk);
-	blk_init(xen, index, path, ro);
 }
 
 static void make_xen(struct vm *vm, const struct vm_options *options,
@@ -103,7 +109,8 @@ static void make_xen(struct vm *vm, const struct vm_options *options,
 	boot_timer("image, page tables");
 	xen_setup(xen);
 	for (i = 0; i < options->nr_disks; i++)
-		add_disk(xen, i, options->disks[i]);
+		blk_init(xen, i, options->disks[i]);
+	add_nets(vm, options);
 	boot_timer("Xen's ABI, devices");
 	xen_start_vcpu(xen);
 	boot_timer("page tables are the guest's");
@@ -112,18 +119,19 @@ static void make_xen(struct vm *vm, const struct vm_options *options,
 static void check_options(const struct vm_options *options,
 			  const struct image *image, bool xen, bool linux_image)
 {
-	if (options->nr_disks && options->mode == MODE_NESTED)
-		fail(EX_USAGE_, 0, "leave out --mode nested",
-		     "--disk: an ordinary VM has no disks");
 	if (options->trace && !xen)
 		fail(EX_USAGE_, 0, NULL,
 		     "--trace-hypercalls: only images with Xen's notes make such calls, and not with --mode nested");
-	if (options->set_io_policy && !xen && !linux_image)
+	if (options->set_io_policy && !xen && !linux_image &&
+	    !options->nr_disks && !options->nr_nets)
 		fail(EX_USAGE_, 0, NULL,
 		     "--io-sched: this VM has no threads for devices");
-	if (options->nr_disks && !xen)
+	if (options->nr_disks && linux_image)
+		fail(EX_USAGE_, 0, "put what it needs into its --initrd",
+		     "--disk: Linux in an ordinary VM has no disks");
+	if (options->nr_nets && linux_image)
 		fail(EX_USAGE_, 0, NULL,
-		     "--disk: only images with Xen's notes have disks");
+		     "--net: Linux in an ordinary VM has no network devices");
 	if (options->initrd && !linux_image)
 		fail(EX_USAGE_, 0, NULL,
 		     "--initrd: only Linux, as bzImage or with a PVH note, takes one");
@@ -150,8 +158,8 @@ void vm_make(struct vm *vm, const struct vm_options *options, const char *path,
 	else if (start.notes.found)
 		make_xen(vm, options, &image, &start, args, nr_args);
 	else if (options->mode == MODE_DIRECT)
-		make_plain(vm, &image, args, nr_args);
+		make_plain(vm, options, &image, args, nr_args);
 	else
-		make_nested(vm, &image, args, nr_args);
+		make_nested(vm, options, &image, args, nr_args);
 	image_close(&image);
 }

@@ -13,6 +13,27 @@ static inline void outb(uint16_t port, uint8_t val)
 	asm volatile("outb %0, %1" : : "a"(val), "Nd"(port) : "memory");
 }
 
+static inline void outl(uint16_t port, uint32_t val)
+{
+	asm volatile("outl %0, %1" : : "a"(val), "Nd"(port) : "memory");
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t val;
+
+	asm volatile("inb %1, %0" : "=a"(val) : "Nd"(port) : "memory");
+	return val;
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t val;
+
+	asm volatile("inl %1, %0" : "=a"(val) : "Nd"(port) : "memory");
+	return val;
+}
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
 	uint32_t lo, hi;
@@ -43,6 +64,8 @@ static inline void cpuid(uint32_t leaf, uint32_t r[4])
 
 /* Each image's own start; what it returns is the exit status of the VM. */
 int guest_main(struct minivm_boot *boot, unsigned int cpu);
+
+void *memset(void *dst, int c, size_t n);
 
 /* Output goes to fn from now on, or to the port again; exceptions do always. */
 void put_to(void (*fn)(char c));

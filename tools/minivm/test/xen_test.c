@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Xenstore, grants, disks, events and the console against a guest that is
- * played here, well-behaved and hostile, without KVM.  This file is what they believe to be a machine.
+ * Xenstore, grants, disks, events, the console and virtio devices against a
+ * guest that is played here, well-behaved and hostile, without KVM.  This file
+ * is what they believe to be a machine.
  * Each case runs in a process of its own.  TAP.
  */
 #include <errno.h>
@@ -74,9 +75,13 @@ bool guest_gfn(struct vm *vm, uint64_t mfn, uint64_t *gfn)
 
 void *guest_hold(struct vm *vm, uint64_t gfn, uint64_t npages, int *hold)
 {
+	uint64_t i;
+
 	errno = EBUSY;
-	if (is_table[gfn])
-		return NULL;
+	check(npages && gfn + npages <= PAGES);
+	for (i = 0; i < npages; i++)
+		if (is_table[gfn + i])
+			return NULL;
 	holds[gfn]++;
 	nr_holds++;
 	*hold = gfn;
@@ -85,6 +90,8 @@ void *guest_hold(struct vm *vm, uint64_t gfn, uint64_t npages, int *hold)
 
 void guest_release(int hold)
 {
+	if (hold < 0)
+		return;
 	holds[hold]--;
 	nr_holds--;
 }
@@ -140,8 +147,15 @@ static bool is_guests(const void *buf)
 ssize_t __real_pread(int fd, void *buf, size_t size, off_t pos);
 ssize_t __real_pwrite(int fd, const void *buf, size_t size, off_t pos);
 
+/* A slow disk: as long as a test has the gate. */
+pthread_mutex_t disk_gate = PTHREAD_MUTEX_INITIALIZER;
+int at_gate;
+
 ssize_t __wrap_pread(int fd, void *buf, size_t size, off_t pos)
 {
+	__atomic_add_fetch(&at_gate, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&disk_gate);
+	pthread_mutex_unlock(&disk_gate);
 	return is_guests(buf) ? -1 : __real_pread(fd, buf, size, pos);
 }
 
@@ -225,6 +239,9 @@ int main(void)
 	test_disks();
 	test_events();
 	test_ends();
+	test_virtio_queues();
+	test_virtio_disks();
+	test_virtio_nets();
 	printf("1..%d\n", count);
 	return failed;
 }

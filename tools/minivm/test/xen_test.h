@@ -36,6 +36,9 @@ extern struct vm vm;
 extern struct xen xen;
 extern struct vcpu vcpu;
 
+extern pthread_mutex_t disk_gate;
+extern int at_gate;		/* reads of a disk so far */
+
 void send_event(uint32_t port);
 /* Whether the other end is the tool. */
 bool has_fn(uint32_t port);
@@ -81,5 +84,8 @@ void test_grants(void);
 void test_disks(void);
 void test_events(void);
 void test_ends(void);
+void test_virtio_queues(void);
+void test_virtio_disks(void);
+void test_virtio_nets(void);
 
 #endif

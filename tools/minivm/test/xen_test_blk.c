@@ -23,10 +23,11 @@ static void start_disk(bool read_only)
 
 	disk_fd = memfd_create("disk", 0);
 	check(!ftruncate(disk_fd, DISK_SECTORS * 512 + 100));
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", disk_fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d%s", disk_fd,
+		 read_only ? ":ro" : "");
 	start_store();
 	grant_init(&xen, table, TABLE_GFN, 2);
-	blk_init(&xen, 0, path, read_only);
+	blk_init(&xen, 0, path);
 }
 
 static bool back_is(const char *state)

@@ -6,12 +6,8 @@
  * wake it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <xen/io/protocols.h>
 #include <xen/io/xenbus.h>
@@ -59,7 +55,7 @@ static void say_blame(struct disk *disk)
 	if (disk->blame && !disk->warned) {
 		warn(disk->blame_err,
 		     "the disk stays closed until the guest opens it anew",
-		     "disk %s: %s", disk->name, disk->blame);
+		     "disk %s: %s", disk->file.name, disk->blame);
 		disk->warned = true;
 	}
 	disk->blame = NULL;
@@ -220,7 +216,7 @@ static void *disk_thread(void *arg)
 	struct disk *disk = arg;
 	struct blk_wish wish;
 
-	name_thread(disk->name);
+	name_thread(disk->file.name);
 	io_policy_apply("a disk");
 	for (;;) {
 		wait_for_work(disk, &wish);
@@ -237,59 +233,17 @@ static void *disk_thread(void *arg)
 	return NULL;
 }
 
-static const char *open_remedy(int err)
-{
-	switch (err) {
-	case EACCES:
-	case EROFS:
-		return "attach it read-only, or become its owner";
-	case EBUSY:
-		return "unmount it, or attach it with :ro";
-	default:
-		return NULL;
-	}
-}
-
-static void open_file(struct disk *disk, const char *path)
-{
-	int flags = disk->read_only ? O_RDONLY : O_RDWR;
-	struct stat st;
-	off_t size;
-
-	/* What the host has mounted would be written by two. */
-	if (!disk->read_only && !stat(path, &st) && S_ISBLK(st.st_mode))
-		flags |= O_EXCL;
-	disk->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
-	if (disk->fd < 0)
-		fail(exit_code_of(errno), errno, open_remedy(errno),
-		     "cannot open disk %s", path);
-	if (fstat(disk->fd, &st) || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
-		fail(EX_IMAGE, 0, NULL,
-		     "disk %s is neither a file nor a block device", path);
-	/* Two VMs that write one file would ruin it. */
-	if (flock(disk->fd, (disk->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
-		fail(errno == EWOULDBLOCK ? EX_INUSE : EX_OS, errno,
-		     "read-only disks can be shared",
-		     "disk %s is in use", path);
-	size = lseek(disk->fd, 0, SEEK_END);
-	if (size < SECTOR_SIZE)
-		fail(EX_IMAGE, 0, NULL,
-		     "disk %s is smaller than a sector of %d bytes", path,
-		     SECTOR_SIZE);
-	disk->sectors = size / SECTOR_SIZE;
-}
-
 static void publish_all(struct disk *disk, unsigned int vdev)
 {
 	publish(disk, disk->back, "frontend", disk->front);
 	publish_num(disk, disk->back, "frontend-id", XEN_DOM_GUEST);
 	publish_num(disk, disk->back, "online", 1);
 	publish_num(disk, disk->back, "removable", 0);
-	publish(disk, disk->back, "dev", disk->name);
-	publish(disk, disk->back, "mode", disk->read_only ? "r" : "w");
+	publish(disk, disk->back, "dev", disk->file.name);
+	publish(disk, disk->back, "mode", disk->file.read_only ? "r" : "w");
 	publish_num(disk, disk->back, "info",
-		    disk->read_only ? VDISK_READONLY : 0);
-	publish_num(disk, disk->back, "sectors", disk->sectors);
+		    disk->file.read_only ? VDISK_READONLY : 0);
+	publish_num(disk, disk->back, "sectors", disk->file.sectors);
 	publish_num(disk, disk->back, "sector-size", SECTOR_SIZE);
 	publish_num(disk, disk->back, "feature-barrier", 1);
 	publish_num(disk, disk->back, "feature-flush-cache", 1);
@@ -302,24 +256,22 @@ static void publish_all(struct disk *disk, unsigned int vdev)
 	publish_num(disk, disk->front, "state", XenbusStateInitialising);
 }
 
-void blk_init(struct xen *xen, unsigned int index, const char *path,
-	      bool read_only)
+void blk_init(struct xen *xen, unsigned int index, const char *path)
 {
 	unsigned int vdev = FIRST_VDEV + index * VDEV_STEP;
 	struct disk *disk = calloc(1, sizeof(*disk));
-	char watched[128];
+	char watched[128], name[8];
 
 	if (!disk)
 		fail(EX_OS, ENOMEM, NULL, "cannot attach disk %s", path);
 	disk->xen = xen;
-	disk->read_only = read_only;
-	snprintf(disk->name, sizeof(disk->name), "xvd%c", 'a' + index);
 	snprintf(disk->front, sizeof(disk->front),
 		 "/local/domain/%d/device/vbd/%u", XEN_DOM_GUEST, vdev);
 	snprintf(disk->back, sizeof(disk->back),
 		 "/local/domain/%d/backend/vbd/%d/%u", XEN_DOM_TOOL,
 		 XEN_DOM_GUEST, vdev);
-	open_file(disk, path);
+	snprintf(name, sizeof(name), "xvd%c", 'a' + index);
+	disk_file_open(&disk->file, name, path);
 	publish_all(disk, vdev);
 	snprintf(watched, sizeof(watched), "%s/state", disk->front);
 	pi_mutex_init(&disk->lock);

@@ -9,9 +9,8 @@
 #include <xen/xen.h>
 #include <xen/io/blkif.h>
 
+#include "disk_file.h"
 #include "xen.h"
-
-#define SECTOR_SIZE	512
 
 /* What the front end asked for; the disk's thread follows. */
 struct blk_wish {
@@ -23,11 +22,8 @@ struct blk_wish {
 
 struct disk {
 	struct xen *xen;
-	char name[8];		/* xvda */
 	char front[64], back[64];	/* paths in xenstore */
-	int fd;
-	bool read_only;
-	uint64_t sectors;
+	struct disk_file file;
 
 	/* Between the vCPUs and the thread; taken last. */
 	pthread_mutex_t lock;
@@ -40,7 +36,6 @@ struct disk {
 	const char *blame;	/* what the guest did wrong, to be said */
 	int blame_err;
 	bool warned;		/* of the guest */
-	bool host_warned;	/* of the file */
 	uint32_t port;
 	struct grant grant;
 	blkif_sring_t *sring;	/* NULL: not connected */

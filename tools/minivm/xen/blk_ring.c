@@ -4,49 +4,12 @@
  * answered, one after the other.  The guest can write the ring at any time: the
  * tool goes by an index of its own, and copies a request before it looks at it.
  */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "blk.h"
 
 #define RING_ENTRIES	__CONST_RING_SIZE(blkif, 4096)
 #define PAGE_SECTORS	8
-
-/* Each disk complains once: a guest can ask for what fails again and again. */
-static bool blame_host(struct disk *disk, int err, const char *what)
-{
-	if (!disk->host_warned)
-		warn(err, err == ENOSPC || err == EDQUOT ?
-		     "make room where the file is" :
-		     err ? "see the kernel's log; the guest is told of each error" :
-		     "the guest is told of each error, until the file is as long again",
-		     "disk %s: %s", disk->name, what);
-	disk->host_warned = true;
-	return false;
-}
-
-static bool read_or_write(struct disk *disk, char *buf, size_t size, off_t pos,
-			  bool write)
-{
-	ssize_t n;
-
-	while (size) {
-		n = write ? pwrite(disk->fd, buf, size, pos) :
-			    pread(disk->fd, buf, size, pos);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return blame_host(disk, errno, write ?
-					  "cannot write" : "cannot read");
-		if (!n)
-			return blame_host(disk, 0, "the file became shorter");
-		buf += n;
-		pos += n;
-		size -= n;
-	}
-	return true;
-}
 
 /*
  * By way of a buffer: some file systems pin the pages of whoever calls, and
@@ -70,7 +33,8 @@ static bool do_segment(struct disk *disk,
 		return false;
 	if (write)
 		memcpy(buf, (char *)grant.page + offset, size);
-	ok = read_or_write(disk, buf, size, sector * SECTOR_SIZE, write);
+	ok = disk_file_access(&disk->file, buf, size, sector * SECTOR_SIZE,
+			      write);
 	if (ok && !write)
 		memcpy((char *)grant.page + offset, buf, size);
 	xen_lock(disk->xen);
@@ -93,8 +57,8 @@ static bool is_valid(const struct disk *disk, const struct blkif_request *req)
 			return false;
 		count += seg->last_sect - seg->first_sect + 1;
 	}
-	return req->sector_number <= disk->sectors &&
-	       count <= disk->sectors - req->sector_number;
+	return req->sector_number <= disk->file.sectors &&
+	       count <= disk->file.sectors - req->sector_number;
 }
 
 static bool transfer(struct disk *disk, const struct blkif_request *req,
@@ -103,7 +67,7 @@ static bool transfer(struct disk *disk, const struct blkif_request *req,
 	uint64_t sector = req->sector_number;
 	unsigned int i;
 
-	if (!is_valid(disk, req) || (write && disk->read_only))
+	if (!is_valid(disk, req) || (write && disk->file.read_only))
 		return false;
 	for (i = 0; i < req->nr_segments; i++) {
 		if (!do_segment(disk, &req->seg[i], sector, write))
@@ -113,18 +77,12 @@ static bool transfer(struct disk *disk, const struct blkif_request *req,
 	return true;
 }
 
-static bool sync_file(struct disk *disk)
-{
-	return !fdatasync(disk->fd) ||
-	       blame_host(disk, errno, "cannot flush what was written");
-}
-
 /* All that was written before, what comes with it, and then that is on disk. */
 static bool flush(struct disk *disk, const struct blkif_request *req)
 {
 	if (!req->nr_segments)
-		return sync_file(disk);
-	return sync_file(disk) && transfer(disk, req, true) && sync_file(disk);
+		return disk_file_sync(&disk->file);
+	return disk_file_sync(&disk->file) && transfer(disk, req, true) && disk_file_sync(&disk->file);
 }
 
 static int16_t do_request(struct disk *disk, const struct blkif_request *req)

@@ -79,6 +79,11 @@ void event_unbind(struct xen *xen, uint32_t port, void *arg)
 	p->arg = NULL;
 }
 
+uint32_t event_vcpu(struct xen *xen, uint32_t port)
+{
+	return xen->ports[port].vcpu;
+}
+
 /* A port that the guest closes meanwhile gets an event too much: that is all. */
 void event_notify(struct xen *xen, uint32_t port)
 {

@@ -92,6 +92,8 @@ uint32_t event_alloc(struct xen *xen);
 int event_bind(struct xen *xen, uint32_t port, event_fn fn, void *arg);
 /* Unless it is not arg's any more. */
 void event_unbind(struct xen *xen, uint32_t port, void *arg);
+/* Which vCPU the guest wants to have its events; of a port that is bound. */
+uint32_t event_vcpu(struct xen *xen, uint32_t port);
 void event_notify(struct xen *xen, uint32_t port);
 /* A virtual interrupt, if the guest bound it. */
 void event_virq(struct xen *xen, uint32_t virq);
@@ -138,7 +140,6 @@ void grant_unmap(struct xen *xen, struct grant *grant);
  * xen/blk.c: disks, each a file with a thread that takes the lock by itself.
  * After store_init() and grant_init(); under the lock or before any vCPU.
  */
-void blk_init(struct xen *xen, unsigned int index, const char *path,
-	      bool read_only);
+void blk_init(struct xen *xen, unsigned int index, const char *disk);
 
 #endif

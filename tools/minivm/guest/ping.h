@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MINIVM_PING_H
+#define MINIVM_PING_H
+
+#include "virtio_lib.h"
+
+/*
+ * Two guests on a cable: one sends and waits for the answers, the other answers
+ * until it is told that that is all.  wait() returns after an interrupt, if
+ * there was none since it returned last.  The value is the exit status.
+ */
+int ping(struct vdev *net, const char *args, void (*wait)(void));
+
+#endif
