@@ -170,6 +170,25 @@ static int answer(void)
 	return 0;
 }
 
+/* To somebody who speaks something else. */
+static int listen(void)
+{
+	uint64_t start;
+	uint32_t len;
+
+	for (;;) {
+		send_frame(PING, 0);
+		for (start = rdtsc(); rdtsc() - start < AGAIN;)
+			if (vq_get(rx, &len) >= 0)
+				goto out;
+	}
+out:
+	put_str("ping: heard a frame of ");
+	put_dec(len);
+	put_char('\n');
+	return 0;
+}
+
 int ping(struct vdev *net, const char *args, void (*wait)(void))
 {
 	const char *val = arg_find(args, "count");
@@ -184,5 +203,7 @@ int ping(struct vdev *net, const char *args, void (*wait)(void))
 	tx->avail.flags = VRING_AVAIL_F_NO_INTERRUPT;
 	for (i = 0; i < RX_BUFFERS; i++)
 		offer(&buffers[i]);
+	if (arg_find(args, "do"))
+		return listen();
 	return val ? ask(arg_num(&val)) : answer();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest that tests virtio devices: do=disk, do=ro, do=ping count=N, do=pong,
- * do=hostile, do=none; TAP for what it checks.
+ * The guest that tests virtio devices: do=disk, do=ro, do=hostile, do=none, with
+ * TAP for what it checks; else what ping.h says.
  */
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
@@ -329,7 +329,7 @@ int guest_main(struct minivm_boot *b, unsigned int cpu)
 
 	boot = b;
 	apic_on();
-	if (!val || arg_is(val, "ping") || arg_is(val, "pong"))
+	if (!val || arg_is(val, "listen"))
 		return run_net(args);
 	return run_disk(val, vdev_find(&dev, VIRTIO_ID_BLOCK, 0));
 }

@@ -99,9 +99,11 @@ static void end_turn(struct device *dev)
 
 	pthread_mutex_lock(&dev->lock);
 	dev->busy = false;
-	for (i = 0; i < dev->type->nr_queues; i++)
+	for (i = 0; i < dev->type->nr_queues; i++) {
+		queue_drop(&dev->queues[i]);
 		if (dev->queues[i].bad && !dev->reset)
 			device_kill(dev, dev->queues[i].bad);
+	}
 	stop_queues(dev);
 	if (dev->reset)
 		device_reset(dev);

@@ -18,8 +18,9 @@
 /*
  * A register of our own: whom the device interrupts, 0 (as after a reset) for
  * nobody.  With Xen's ABI it is an event channel that the guest left unbound
- * for domain 0.  In all other guests it is a vector, from 32 on, in bits 0 to
- * 7, and a vCPU in bits 8 to 15.  What cannot be reads back as 0.
+ * for domain 0, for the vCPU that this has then.  In all other guests it is a
+ * vector, from 32 on, in bits 0 to 7, and a vCPU in bits 8 to 15.  What cannot
+ * be reads back as 0.
  *
  * The interrupt is an edge: InterruptStatus and InterruptACK work, but need not
  * be used.

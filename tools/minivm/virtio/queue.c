@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "direct.h"
 #include "virtio.h"
 
 void queue_init(struct queue *q, struct vm *vm)
@@ -68,10 +69,17 @@ const char *queue_enable(struct queue *q)
 	return NULL;
 }
 
+void queue_drop(struct queue *q)
+{
+	while (q->nr_spans)
+		memory_release(q->vm, q->spans[--q->nr_spans].hold);
+}
+
 void queue_disable(struct queue *q)
 {
 	unsigned int i;
 
+	queue_drop(q);
 	for (i = 0; i < RING_PARTS; i++) {
 		memory_release(q->vm, q->hold[i]);
 		q->hold[i] = -1;
@@ -167,6 +175,8 @@ bool queue_give(struct queue *q, const struct chain *chain, uint32_t written)
 {
 	volatile struct vring_used_elem *e;
 
+	/* It may make page tables of its buffers at once. */
+	queue_drop(q);
 	e = &q->used->ring[q->used_idx++ % q->num];
 	e->id = chain->head;
 	e->len = written;
@@ -176,20 +186,51 @@ bool queue_give(struct queue *q, const struct chain *chain, uint32_t written)
 	return !(q->avail->flags & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
+static struct span *find_span(struct queue *q, uint64_t addr, size_t len)
+{
+	unsigned int i;
+	struct span *s;
+
+	for (i = 0; i < q->nr_spans; i++) {
+		s = &q->spans[i];
+		if (addr >= s->addr && addr - s->addr + len <= s->len)
+			return s;
+	}
+	return NULL;
+}
+
+/* Each costs two system calls of a guest with direct paging. */
+static struct span *hold_span(struct queue *q, uint64_t addr, size_t len)
+{
+	struct span *s;
+
+	if (q->nr_spans == QUEUE_SPANS)
+		queue_drop(q);
+	s = &q->spans[q->nr_spans];
+	s->addr = addr & -PAGE_SIZE;
+	s->len = ((addr + len + PAGE_SIZE - 1) & -PAGE_SIZE) - s->addr;
+	s->mem = memory_hold(q->vm, s->addr, s->len, &s->hold);
+	if (!s->mem)
+		return NULL;
+	q->nr_spans++;
+	return s;
+}
+
 static bool copy(struct queue *q, uint64_t addr, void *buf, size_t len,
 		 bool write)
 {
+	struct span *s = find_span(q, addr, len);
 	void *mem;
-	int hold;
 
-	mem = memory_hold(q->vm, addr, len, &hold);
-	if (!mem)
+	if (!s)
+		s = hold_span(q, addr, len);
+	if (!s)
 		return blame(q, "a buffer of the guest is in a page table, or it has too many frames held");
+	mem = s->mem + (addr - s->addr);
 	if (write)
 		memcpy(mem, buf, len);
 	else
 		memcpy(buf, mem, len);
-	memory_release(q->vm, hold);
 	return true;
 }
 

@@ -41,6 +41,15 @@ struct chain {
 	struct segment segs[VIRTIO_QUEUE_MAX];
 };
 
+/* Buffers that are held: header and status are often one page. */
+#define QUEUE_SPANS		4
+
+struct span {
+	uint64_t addr, len;		/* whole pages */
+	uint8_t *mem;
+	int hold;
+};
+
 struct queue {
 	struct vm *vm;
 	/* As the guest wrote it. */
@@ -56,12 +65,16 @@ struct queue {
 	volatile struct vring_avail *avail;
 	volatile struct vring_used *used;
 	uint16_t avail_idx, used_idx;	/* the tool's own, no guest's */
+	struct span spans[QUEUE_SPANS];	/* until the chain is given back */
+	unsigned int nr_spans;
 };
 
 void queue_init(struct queue *q, struct vm *vm);
 /* NULL, or why not. */
 const char *queue_enable(struct queue *q);
 void queue_disable(struct queue *q);
+/* What was held of a chain that is not given back. */
+void queue_drop(struct queue *q);
 /* Whether there is a chain; if not, the guest is asked to tell of the next. */
 bool queue_look(struct queue *q);
 /* The next one.  False: there is none, or q->bad. */
