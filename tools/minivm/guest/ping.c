@@ -151,18 +151,15 @@ static int answer(void)
 	uint32_t number, count = 0;
 	int what;
 
-	for (;;) {
-		what = receive(&number);
-		if (what == STOP)
-			break;
-		else if (what == -1)
+	while ((what = receive(&number)) != STOP) {
+		if (what == -1) {
 			wait_for_interrupt();
-		else if (what != PING)
-			return 1;
-		else {
-			send_frame(PONG, number);
-			count += !!number;
+			continue;
 		}
+		if (what != PING)
+			return 1;
+		send_frame(PONG, number);
+		count += !!number;
 	}
 	put_str("pong: answered ");
 	put_dec(count);

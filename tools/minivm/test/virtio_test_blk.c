@@ -30,12 +30,16 @@ static void start_disk(bool read_only)
 	start_driver(1);
 }
 
+static bool is_input(uint32_t type)
+{
+	return type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+}
+
 /* In three descriptors from 3 * slot on. */
 static void prepare(unsigned int slot, uint32_t type, uint64_t sector,
 		    uint32_t len)
 {
 	unsigned int i = 3 * slot;
-	bool input = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
 
 	hdr[slot] = (struct virtio_blk_outhdr) {
 		.type = type, .sector = sector,
@@ -44,7 +48,7 @@ static void prepare(unsigned int slot, uint32_t type, uint64_t sector,
 	describe(0, i, gpa(&hdr[slot]), sizeof(*hdr), NEXT);
 	if (len)
 		describe(0, i + 1, gpa(data + slot * 4096), len,
-			 NEXT | (input ? WRITE : 0));
+			 NEXT | (is_input(type) ? WRITE : 0));
 	else
 		rings[0].desc[i].next = i + 2;
 	describe(0, i + 2, gpa(&status[slot]), 1, WRITE);
@@ -60,7 +64,7 @@ static int request(uint32_t type, uint64_t sector, uint32_t len)
 	kick();
 	written = await(0, &head);
 	check(head == 0);
-	check(written == (type == VIRTIO_BLK_T_IN && !*status ? len + 1 : 1));
+	check(written == (is_input(type) && !*status ? len + 1 : 1));
 	return *status;
 }
 
@@ -177,6 +181,7 @@ static void disk_bad_requests(void)
 	check(request(VIRTIO_BLK_T_OUT, 0, 513) == VIRTIO_BLK_S_IOERR);
 	check(request(VIRTIO_BLK_T_OUT, 0, 0) == VIRTIO_BLK_S_IOERR);
 	check(request(VIRTIO_BLK_T_GET_ID, 0, 19) == VIRTIO_BLK_S_IOERR);
+	check(request(VIRTIO_BLK_T_GET_ID, 0, 21) == VIRTIO_BLK_S_IOERR);
 	check(!warnings);
 	check(!ftruncate(disk_fd, 512));
 	check(request(VIRTIO_BLK_T_IN, 100, 512) == VIRTIO_BLK_S_IOERR);

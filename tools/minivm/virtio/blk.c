@@ -57,7 +57,7 @@ static uint8_t get_id(struct device *dev)
 	char id[ID_SIZE] = "";
 
 	snprintf(id, sizeof(id), "minivm %s", dev->name);
-	return blk->chain.in_len - 1 >= ID_SIZE &&
+	return blk->chain.in_len - 1 == ID_SIZE &&
 	       chain_write(&dev->queues[0], &blk->chain, 0, id, ID_SIZE) ?
 	       VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
@@ -82,6 +82,11 @@ static uint8_t do_request(struct device *dev,
 	}
 }
 
+static bool is_input(const struct virtio_blk_outhdr *hdr)
+{
+	return hdr->type == VIRTIO_BLK_T_IN || hdr->type == VIRTIO_BLK_T_GET_ID;
+}
+
 /* The last byte of the guest's input is the status, wherever it lies. */
 static void serve_one(struct device *dev)
 {
@@ -100,8 +105,8 @@ static void serve_one(struct device *dev)
 	if (q->bad || device_wants_end(dev) ||
 	    !chain_write(q, &blk->chain, blk->chain.in_len - 1, &status, 1))
 		return;
-	/* Where the guest reads nothing else, or all of it. */
-	device_used(dev, q, &blk->chain, hdr.type == VIRTIO_BLK_T_IN &&
+	/* Of an error only the status; else all that it gave room for. */
+	device_used(dev, q, &blk->chain, is_input(&hdr) &&
 		    status == VIRTIO_BLK_S_OK ? blk->chain.in_len : 1);
 }
 
