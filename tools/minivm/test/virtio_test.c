@@ -166,9 +166,15 @@ static bool echo(struct device *dev)
 {
 	struct queue *q = &dev->queues[0];
 
+	uint8_t byte;
+
 	while (queue_take(q, &chain)) {
 		served++;
+		if (chain.out_len)
+			check(chain_read(q, &chain, 0, &byte, 1) && q->nr_spans);
 		device_used(dev, q, &chain, chain.out_len + 1000 * chain.in_len);
+		/* What is the guest's again is held no longer. */
+		check(!q->nr_spans);
 	}
 	return false;
 }
@@ -373,7 +379,7 @@ static void bad_queue(unsigned int reg, uint32_t val)
 	put(reg, val);
 	put(VIRTIO_MMIO_QUEUE_READY, 1);
 	check(get(VIRTIO_MMIO_QUEUE_READY) == 0);
-	check(get(VIRTIO_MMIO_STATUS) & NEEDS_RESET);
+	check(get(VIRTIO_MMIO_STATUS) & NEEDS_RESET && !nr_holds);
 	put(VIRTIO_MMIO_QUEUE_NUM, QUEUE_SIZE);
 	put(VIRTIO_MMIO_QUEUE_READY, 1);
 	check(get(VIRTIO_MMIO_QUEUE_READY) == 0);
@@ -425,6 +431,12 @@ static void bad_queues(void)
 	put(VIRTIO_MMIO_QUEUE_NUM, 3);
 	put(VIRTIO_MMIO_QUEUE_READY, 1);
 	check(get(VIRTIO_MMIO_QUEUE_READY) == 1 && nr_holds == 3);
+	rings[0].desc = (void *)(mem[0] + end - QUEUE_SIZE * 16);
+	put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_DRIVER_OK);
+	describe(0, QUEUE_SIZE - 1, BUFFER_GFN << 12, 10, 0);
+	offer(0, QUEUE_SIZE - 1);
+	kick();
+	check(await(0, NULL) == 10);
 }
 
 /* It dies, says so once, and lives again after a reset. */
@@ -493,9 +505,12 @@ static void bad_chains(void)
 	offer(0, 0xffff);
 	dies();
 	lives();
+	/* All of them would be right. */
+	describe_one();
 	rings[0].avail->idx = QUEUE_SIZE + 1;
 	dies();
 	lives();
+	describe_one();
 	rings[0].avail->idx = 0xffff;
 	dies();
 	lives();
@@ -525,6 +540,46 @@ static void anything(void)
 	check(served && warnings == 1);
 }
 
+static bool scribbling;
+
+static void *scribble(void *arg)
+{
+	unsigned int seed = 2;
+
+	while (__atomic_load_n(&scribbling, __ATOMIC_RELAXED)) {
+		*(volatile uint8_t *)&mem[20][rand_r(&seed) % 256] =
+			rand_r(&seed);
+		/* The index stays possible, or that would be the end. */
+		*(volatile uint8_t *)&mem[21][4 + rand_r(&seed) % 32] =
+			rand_r(&seed) % QUEUE_SIZE;
+	}
+	return NULL;
+}
+
+/* Another vCPU writes to the ring while the device looks at it. */
+static void meanwhile(void)
+{
+	pthread_t thread;
+	int i, j;
+
+	start_echo();
+	for (i = 0; i < 1000; i++) {
+		start_driver(1);
+		for (j = 0; j < QUEUE_SIZE; j++) {
+			describe(0, j, BUFFER_GFN << 12, 10, 0);
+			offer(0, j);
+		}
+		__atomic_store_n(&scribbling, true, __ATOMIC_RELAXED);
+		check(!pthread_create(&thread, NULL, scribble, NULL));
+		settle();
+		__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
+		pthread_join(thread, NULL);
+		put(VIRTIO_MMIO_STATUS, 0);
+		check(status_is(0xff, 0) && !nr_holds);
+	}
+	check(served > 1000 && warnings == 1);
+}
+
 void test_virtio_queues(void)
 {
 	run("virtio: registers", registers);
@@ -536,4 +591,5 @@ void test_virtio_queues(void)
 	run("virtio: bad queues", bad_queues);
 	run("virtio: bad chains", bad_chains);
 	run("virtio: anything", anything);
+	run("virtio: a ring that changes meanwhile", meanwhile);
 }

@@ -188,6 +188,18 @@ static void net_bad_chains(void)
 	offer(RX, 0);
 	kick();
 	revive();
+	/* Part of one. */
+	check(send(peer, frame, 60, 0) == 60);
+	describe(RX, 0, gpa(rx), 1, VRING_DESC_F_NEXT);
+	describe(RX, 1, gpa(rx), 2048, VRING_DESC_F_WRITE);
+	offer(RX, 0);
+	kick();
+	revive();
+	describe(TX, 0, gpa(tx), 100, VRING_DESC_F_NEXT);
+	describe(TX, 1, gpa(tx), 100, VRING_DESC_F_WRITE);
+	offer(TX, 0);
+	kick();
+	revive();
 	/* One to send that is. */
 	describe(TX, 0, gpa(tx), 100, VRING_DESC_F_WRITE);
 	offer(TX, 0);
