@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gdb/gdb.h"
 #include "minivm.h"
 #include "pc/pc.h"
 #include "virtio/virtio.h"
@@ -18,7 +19,7 @@
 
 enum { OPT_SCHED = 256, OPT_PV, OPT_AFFINITY, OPT_NAME, OPT_DEVICE, OPT_MODE,
        OPT_DISK, OPT_NET, OPT_INITRD, OPT_IO_SCHED, OPT_TRACE,
-       OPT_TIMER };
+       OPT_TIMER, OPT_GDB };
 
 static const struct option options[] = {
 	{ "sched", required_argument, NULL, OPT_SCHED },
@@ -35,6 +36,7 @@ static const struct option options[] = {
 	{ "io-sched", required_argument, NULL, OPT_IO_SCHED },
 	{ "trace-hypercalls", no_argument, NULL, OPT_TRACE },
 	{ "boot-timer", no_argument, NULL, OPT_TIMER },
+	{ "gdb", required_argument, NULL, OPT_GDB },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
@@ -42,7 +44,7 @@ static const struct option options[] = {
 
 static struct vm vm = { .device = "/dev/kvm", .mem_size = 16 << 20, .cpus = 1 };
 static char name[64];
-static const char *affinity;
+static const char *affinity, *gdb_where;
 static struct vm_options vm_options;
 static struct policy io_policy;
 static bool verbose;
@@ -164,6 +166,9 @@ static void parse_option(int opt)
 		break;
 	case OPT_TIMER:
 		boot_timer_show();
+		break;
+	case OPT_GDB:
+		gdb_where = optarg;
 		break;
 	case OPT_TRACE:
 		vm_options.trace = true;
@@ -321,6 +326,8 @@ int cmd_run(int argc, char **argv)
 		       vm.set_policy ? &vm.policy : NULL);
 	block_signals(&set);
 	end_bounded();
+	if (gdb_where)
+		gdb_listen(gdb_where);
 	vm_make(&vm, &vm_options, argv[0], argv + 2, argc > 2 ? argc - 2 : 0);
 	if (verbose)
 		describe(argv[0]);
@@ -329,6 +336,8 @@ int cmd_run(int argc, char **argv)
 		     "cannot lock memory, page faults will add latency");
 	if (!vm.direct)
 		vm_prefault(&vm);
+	if (gdb_where)
+		gdb_start(&vm);
 	start_vcpus(argv[0]);
 	boot_timer("vCPUs run");
 

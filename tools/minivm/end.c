@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gdb/gdb.h"
 #include "terminal.h"
 
 /* More than the last words take. */
@@ -25,6 +26,7 @@ static void too_late(int sig)
 {
 	terminal_restore();
 	runtime_remove();
+	gdb_remove();
 	_exit(code);
 }
 
@@ -68,6 +70,7 @@ void end_begin(int exit_code)
 
 void end_finish(void)
 {
+	gdb_end(code);
 	exit(code);
 }
 

@@ -41,6 +41,7 @@ static const struct command {
 	  "  -m, --mem SIZE         2M to 3G (default 16M)\n"
 	  "  --device PATH          KVM's device (default /dev/kvm)\n"
 	  "  --trace-hypercalls     show each of Xen's hypercalls that the tool answers\n"
+	  "  --gdb PORT|PATH        wait for a debugger there before the first instruction\n"
 	  "  --boot-timer           show what each step of the start takes\n"
 	  "  -v, --verbose          say what was loaded and which bounds are in force\n"
 	  "Ctrl-A x ends a guest whose console reads standard input, Ctrl-A a is Ctrl-A.\n" },

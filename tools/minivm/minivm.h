@@ -163,6 +163,7 @@ struct vcpu {
 };
 
 struct extent;
+struct gdb;
 struct virtio;
 struct xen;
 
@@ -191,6 +192,7 @@ struct vm {
 	struct extent *by_mfn;	/* the same, sorted by that */
 	unsigned int nr_extents;
 	struct xen *xen;	/* NULL but with xen_abi */
+	struct gdb *gdb;	/* NULL but with --gdb */
 };
 
 int kvm_open(const char *device);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gdb/gdb.h"
 #include "terminal.h"
 
 static char **again;
@@ -27,6 +28,7 @@ void reset_now(void)
 	end_begin(EX_OS);
 	terminal_restore();
 	runtime_remove();
+	gdb_remove();
 	alarm(0);
 	execv("/proc/self/exe", again);
 	warn(errno, "mount /proc", "cannot start the VM again");

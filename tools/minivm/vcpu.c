@@ -8,6 +8,7 @@
 
 #include "boot.h"
 #include "direct.h"
+#include "gdb/gdb.h"
 #include "layout.h"
 #include "pc/pc.h"
 #include "virtio/virtio.h"
@@ -270,17 +271,40 @@ static void handle_exit(struct vcpu *vcpu)
 	}
 }
 
-void vcpu_run(struct vcpu *vcpu)
+static void handle_return(struct vcpu *vcpu, int ret)
 {
+	if (!ret)
+		handle_exit(vcpu);
+	else if (errno != EINTR && errno != EAGAIN)
+		fail(exit_code_of(errno), errno, NULL, "vCPU %u: KVM_RUN",
+		     vcpu->id);
+	else if (vcpu->vm->pc && errno == EINTR)
+		halt_report(vcpu);
+}
+
+/* Apart, so that an exit without a debugger costs nothing. */
+static void __attribute__((noreturn)) run_debugged(struct vcpu *vcpu)
+{
+	int ret;
+
 	for (;;) {
 		if (vcpu->vm->xen)
 			xen_vcpu_wait(vcpu);
-		if (!ioctl(vcpu->fd, KVM_RUN, 0))
-			handle_exit(vcpu);
-		else if (errno != EINTR && errno != EAGAIN)
-			fail(exit_code_of(errno), errno, NULL,
-			     "vCPU %u: KVM_RUN", vcpu->id);
-		else if (vcpu->vm->pc && errno == EINTR)
-			halt_report(vcpu);
+		if (!gdb_may_run(vcpu))
+			continue;
+		ret = ioctl(vcpu->fd, KVM_RUN, 0);
+		if (!gdb_has_run(vcpu, ret))
+			handle_return(vcpu, ret);
+	}
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+	if (vcpu->vm->gdb)
+		run_debugged(vcpu);
+	for (;;) {
+		if (vcpu->vm->xen)
+			xen_vcpu_wait(vcpu);
+		handle_return(vcpu, ioctl(vcpu->fd, KVM_RUN, 0));
 	}
 }

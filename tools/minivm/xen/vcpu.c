@@ -60,6 +60,12 @@ void xen_vcpu_wait(struct vcpu *vcpu)
 	xen_unlock(xen);
 }
 
+bool xen_vcpu_is_up(struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->vm->xen->vcpus[vcpu->id].up,
+			       __ATOMIC_ACQUIRE);
+}
+
 /* It has not run yet, so nothing but its thread waits for it. */
 static long op_initialise(struct vcpu *caller, struct vcpu *vcpu,
 			  struct xen_vcpu *v, uint64_t arg)

@@ -74,6 +74,8 @@ long vcpu_op(struct vcpu *vcpu, uint32_t cmd, uint32_t id, uint64_t arg);
 void xen_vcpu_init(struct xen *xen);
 /* Not under the lock: returns when the vCPU may run. */
 void xen_vcpu_wait(struct vcpu *vcpu);
+/* Whether the guest wants it to run. */
+bool xen_vcpu_is_up(struct vcpu *vcpu);
 /* An ioctl of a vCPU that may be running in another thread; -errno. */
 int xen_vcpu_ioctl(struct vcpu *caller, struct vcpu *vcpu, unsigned long nr,
 		   void *arg);
