@@ -76,7 +76,7 @@ void gdb_listen(const char *where)
 	else
 		listen_path(where);
 	fprintf(stderr, "minivm: waiting for a debugger: gdb -ex 'target remote %s%s'\n",
-		path[0] ? "" : ":", where);
+		path[0] ? "" : "127.0.0.1:", where);
 }
 
 static bool send_bytes(const char *data, size_t len)
