@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Xenstore, grants, disks, events, the console and virtio devices against a
- * guest that is played here, well-behaved and hostile, without KVM.  This file
- * is what they believe to be a machine.
+ * guest, and gdb's protocol against a debugger, that are played here,
+ * well-behaved and hostile, without KVM.  This file is what they believe to be
+ * a machine.
  * Each case runs in a process of its own.  TAP.
  */
 #include <errno.h>
@@ -122,6 +123,17 @@ bool guest_write_va(struct vcpu *vcpu, uint64_t va, const void *from,
 	return to;
 }
 
+bool guest_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
+{
+	return guest_read_va(&vcpu, VA_BASE + gpa, to, size);
+}
+
+bool guest_write(struct vm *vm, uint64_t gpa, const void *from, size_t size)
+{
+	return gpa < sizeof(mem) && !is_table[gpa / 4096] &&
+	       guest_write_va(&vcpu, VA_BASE + gpa, from, size);
+}
+
 /* KVM, as far as it is there. */
 int __wrap_ioctl(int fd, unsigned long nr, void *arg)
 {
@@ -133,7 +145,7 @@ int __wrap_ioctl(int fd, unsigned long nr, void *arg)
 	if (nr == KVM_XEN_HVM_SET_ATTR &&
 	    attr->type == KVM_XEN_ATTR_TYPE_EVTCHN)
 		kvm_routes++;
-	return 0;
+	return gdb_ioctl(fd, nr, arg);
 }
 
 /* A file system that pins the pages of its caller: a guest's cannot be. */
@@ -172,7 +184,8 @@ int vcpu_direct_start(struct vcpu *vcpu, uint64_t root_gfn, uint64_t rip,
 
 bool guest_translate(struct vcpu *vcpu, uint64_t va, uint64_t *gpa)
 {
-	return false;
+	*gpa = va - VA_BASE;
+	return at_va(va, 1);
 }
 
 void runtime_remove(void)
@@ -242,6 +255,7 @@ int main(void)
 	test_virtio_queues();
 	test_virtio_disks();
 	test_virtio_nets();
+	test_gdb();
 	printf("1..%d\n", count);
 	return failed;
 }

@@ -87,5 +87,9 @@ void test_ends(void);
 void test_virtio_queues(void);
 void test_virtio_disks(void);
 void test_virtio_nets(void);
+void test_gdb(void);
+
+/* xen_test_gdb.c: KVM, for vCPUs that it has. */
+int gdb_ioctl(int fd, unsigned long nr, void *arg);
 
 #endif
