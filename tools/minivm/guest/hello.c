@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guest that tests the tool: prints what it was given, then does what its
- * arguments say: exit=N, do=spin, do=fault, do=triple, do=mmio.
+ * arguments say: exit=N, do=spin, do=sleep, do=fault, do=triple, do=mmio.
  */
 #include "guest.h"
 
@@ -35,6 +35,9 @@ int guest_main(struct minivm_boot *boot, unsigned int cpu)
 	if (val && arg_is(val, "spin"))
 		for (;;)
 			asm volatile("");
+	if (val && arg_is(val, "sleep"))
+		for (;;)
+			asm volatile("hlt");
 	if (val && arg_is(val, "fault"))
 		asm volatile("ud2");
 	if (val && arg_is(val, "mmio"))
