@@ -3,9 +3,9 @@
 # Every target calls one script, which says in its head what it does.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check bench-paging mutants modules install uninstall tree \
-	refresh series vm setup pristine selftests minivm testbed dist clean \
-	distclean
+.PHONY: help run check bench-paging bench-minivm mutants modules install \
+	uninstall tree refresh series vm setup pristine selftests minivm \
+	testbed dist clean distclean
 
 LANES ?=
 KDIR ?=
@@ -28,6 +28,7 @@ help:
 #:                     LANES=long for what takes longer
 #:   make bench-paging work on page tables with direct, nested and shadow
 #:                     paging, in counts; CPU=amd|intel|both (default: both)
+#:   make bench-minivm what the start of Mini-VMs costs: instructions, memory, code
 #:   make modules      kvm.ko, kvm-amd.ko, kvm-intel.ko for both Debian 6.12
 #:                     flavours; KDIR=/lib/modules/RELEASE/build for one kernel
 #:   make install      into updates/ of the running kernel; undone by
@@ -66,6 +67,9 @@ run: setup modules minivm selftests testbed
 
 bench-paging: setup modules selftests testbed
 	tools/paging/run --cpu $(BENCH_CPU)
+
+bench-minivm: setup modules pristine minivm
+	tools/minivm/bench
 
 check:
 	tools/testbed/check $(LANES)

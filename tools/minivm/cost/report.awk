@@ -11,17 +11,22 @@ function value(clear, item, guest, mem, name)
 	return v[clear, item, guest, mem, name]
 }
 
-function zeroed(guest, mem)
+function zeroed(guest, mem,    bytes, words)
 {
-	return (value("bytes", "step", guest, mem, "memory") -
-		value("words", "step", guest, mem, "memory")) / (4096 - 512)
+	bytes = value("bytes", "step", guest, mem, "memory")
+	words = value("words", "step", guest, mem, "memory")
+	return (bytes - words) / (4096 - 512)
 }
 
-# By words, as all else was measured there.
+# What that takes by words, as all else was measured there.
+function zeroing(guest, mem)
+{
+	return 513 * zeroed(guest, mem)
+}
+
 function beyond(guest, mem)
 {
-	return value("words", "total", guest, mem, "ready") -
-		513 * zeroed(guest, mem)
+	return value("words", "total", guest, mem, "ready") - zeroing(guest, mem)
 }
 
 function million(n)
@@ -29,35 +34,41 @@ function million(n)
 	return sprintf("%.2f", n / 1e6)
 }
 
-# What a page more costs in a step.
-function a_page(guest, name,    pages, cost)
+# A step of the start, without the zeroing that is all in one of them.
+function step_of(guest, mem, name,    cost)
 {
-	pages = (1024 - 128) * 256
-	cost = value("words", "step", guest, 1024, name) -
-		value("words", "step", guest, 128, name)
-	if (name == "memory")
-		cost -= 513 * (zeroed(guest, 1024) - zeroed(guest, 128))
-	return cost / pages
+	cost = value("words", "step", guest, mem, name)
+	return name == "memory" ? cost - zeroing(guest, mem) : cost
 }
 
-function starts(guest,    i, m, traced)
+# What a page more costs in a step.
+function a_page(guest, name,    more)
+{
+	more = step_of(guest, 1024, name) - step_of(guest, 128, name)
+	return more / ((1024 - 128) * 256)
+}
+
+function traced(guest, mem, name)
+{
+	return value("words", "who", guest, mem, name)
+}
+
+function starts(guest,    i, m, z)
 {
 	for (i = 1; i <= 4; i++) {
 		m = sizes[i]
+		z = zeroing(guest, m)
 		printf "%-6s %5d %10s %10s %9.2f %8s %9s %8s %6s %7s %7d %6d\n",
 			guest, m,
 			million(value("bytes", "total", guest, m, "ready")),
 			million(value("words", "total", guest, m, "ready")),
 			zeroed(guest, m) / m / 256,
 			million(beyond(guest, m)),
-			million(value("words", "who", guest, m,
-				"first_instruction") - 513 * zeroed(guest, m)),
-			million(value("words", "who", guest, m, "kernel") -
-				513 * zeroed(guest, m)),
-			million(value("words", "who", guest, m, "tool")),
-			million(value("words", "who", guest, m, "guest")),
-			value("words", "who", guest, m, "entries"),
-			value("words", "who", guest, m, "calls")
+			million(traced(guest, m, "first_instruction") - z),
+			million(traced(guest, m, "kernel") - z),
+			million(traced(guest, m, "tool")),
+			million(traced(guest, m, "guest")),
+			traced(guest, m, "entries"), traced(guest, m, "calls")
 	}
 }
 
@@ -67,14 +78,17 @@ function steps(guest, mem,    i)
 		guest, mem
 	for (i = 1; i <= nr_steps[guest]; i++)
 		printf "  %-32s %8s\n", step[guest, i],
-			million(value("words", "step", guest, mem, step[guest, i]) -
-				(step[guest, i] == "memory") * 513 * zeroed(guest, mem))
+			million(step_of(guest, mem, step[guest, i]))
+}
+
+function seen(guest, mem, name)
+{
+	return value("words", "memory", guest, mem, name)
 }
 
 function own(guest, mem)
 {
-	return value("words", "memory", guest, mem, "hwm") -
-		value("words", "memory", guest, mem, "guest")
+	return seen(guest, mem, "hwm") - seen(guest, mem, "guest")
 }
 
 function memory(guest,    i, m)
@@ -82,9 +96,8 @@ function memory(guest,    i, m)
 	for (i = 1; i <= 4; i++) {
 		m = sizes[i]
 		printf "%-6s %5d %8d %8d %12d %10d %10.2f\n", guest, m,
-			value("words", "memory", guest, m, "rss"),
-			value("words", "memory", guest, m, "hwm"),
-			value("words", "memory", guest, m, "guest"),
+			seen(guest, m, "rss"), seen(guest, m, "hwm"),
+			seen(guest, m, "guest"),
 			own(guest, m), kernel_memory(guest, m) / m / 10.24
 	}
 }
@@ -92,14 +105,17 @@ function memory(guest,    i, m)
 # All that is less free than without the VM, but for what others show.
 function kernel_memory(guest, mem)
 {
-	return value("words", "memory", guest, mem, "taken") - mem * 1024 -
-		value("words", "memory", guest, mem, "anon")
+	return seen(guest, mem, "taken") - mem * 1024 - seen(guest, mem, "anon")
+}
+
+function code(kind, module, flavour)
+{
+	return value("-", "code", flavour, "-", kind " " module)
 }
 
 function more(module, flavour)
 {
-	return value("-", "code", flavour, "-", "modules " module) -
-		value("-", "code", flavour, "-", "pristine " module)
+	return code("modules", module, flavour) - code("pristine", module, flavour)
 }
 
 function bar(ok, what, got, limit)
@@ -149,7 +165,8 @@ END {
 	printf "\nKernel's memory for a VM of 16 MiB: %d KiB, of 1024 MiB: %d KiB\n",
 		kernel_memory("loop", 16), kernel_memory("loop", 1024)
 	print "\nBytes of code beyond that of modules without our patches\n"
-	for (i = split("amd64 rt-amd64", f, " "); i; i--)
+	n = split("amd64 rt-amd64", f, " ")
+	for (i = 1; i <= n; i++)
 		printf "%-9s kvm %d, kvm-amd %d, kvm-intel %d\n", f[i],
 			more("kvm", f[i]), more("kvm-amd", f[i]),
 			more("kvm-intel", f[i])
@@ -163,9 +180,11 @@ END {
 		million(got) " M", "26 M")
 	bar(got && beyond("grub", 32) < 26e6,
 		"GRUB's prompt at 32 MiB, beyond zeroing",
-		million(beyond("grub", 32)) " M, of which the guest's own " \
-		million(value("words", "who", "grub", 32, "guest")) " M", "26 M")
-	for (i = split("bytes words", kinds, " "); i; i--) {
+		million(beyond("grub", 32)) " M", "26 M")
+	printf "       (what the guest itself executes: %s M)\n",
+		million(traced("grub", 32, "guest"))
+	n = split("bytes words", kinds, " ")
+	for (i = 1; i <= n; i++) {
 		got = value(kinds[i], "total", "loop", 32, "ready")
 		limit = value(kinds[i], "total", "linux", 128, "ready") / 100
 		bar(got && got <= limit,
@@ -178,8 +197,8 @@ END {
 	got = own("grub", 1024)
 	bar(got && got < 2048, "resident overhead of the tool, 1024 MiB",
 		got " KiB", "2048 KiB")
-	got = more("kvm", "amd64") + more("kvm-amd", "amd64") +
-		more("kvm-intel", "amd64")
+	got = more("kvm", "amd64") + more("kvm-amd", "amd64")
+	got += more("kvm-intel", "amd64")
 	bar(got && got < 65536, "code of the three modules, amd64",
 		got " bytes more", "65536")
 	printf "%d bars, %d missed\n", total, missed
