@@ -59,6 +59,13 @@ static void send_frame(unsigned int what, uint32_t number)
 	vq_kick(tx);
 }
 
+/* A frame has left when its buffer is back. */
+static void all_sent(void)
+{
+	while (vq_get(tx, NULL) >= 0 || tx->nr_free < VQ_SIZE)
+		asm volatile("pause");
+}
+
 static bool is_right(const struct frame *f, uint32_t len)
 {
 	unsigned int i;
@@ -135,9 +142,7 @@ static int ask(uint32_t count)
 	}
 	outb(MINIVM_PORT_MARK, 2);
 	send_frame(STOP, 0);
-	/* It has left when its buffer is back. */
-	while (vq_get(tx, NULL) >= 0 || tx->nr_free < VQ_SIZE)
-		asm volatile("pause");
+	all_sent();
 	put_str("ping: answers ");
 	put_dec(count);
 	put_str(" kicks ");
@@ -180,6 +185,7 @@ static int listen(void)
 				goto out;
 	}
 out:
+	all_sent();
 	put_str("ping: heard a frame of ");
 	put_dec(len);
 	put_char('\n');
