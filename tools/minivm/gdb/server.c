@@ -19,6 +19,7 @@ static struct gdb gdb;
 static struct stub stub;
 static struct packet_in in;
 static int listener = -1, debugger = -1;
+static const char *target;
 static char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 void gdb_remove(void)
@@ -75,8 +76,7 @@ void gdb_listen(const char *where)
 		listen_port(where);
 	else
 		listen_path(where);
-	fprintf(stderr, "minivm: waiting for a debugger: gdb -ex 'target remote %s%s'\n",
-		path[0] ? "" : "127.0.0.1:", where);
+	target = where;
 }
 
 static bool send_bytes(const char *data, size_t len)
@@ -171,14 +171,14 @@ static bool on_command(const char *data, size_t len)
 	       (send_packet() && result != STUB_DETACH);
 }
 
-/* No command is as long as that. */
+/* No command that there is is as long as that. */
 static bool on_byte(uint8_t byte)
 {
 	switch (packet_feed(&in, byte)) {
 	case PACKET_WHOLE:
 		return on_command(in.data, in.len);
 	case PACKET_LONG:
-		return on_command("!too long", 0);
+		return on_command("", 0);
 	case PACKET_BAD:
 		return !stub.acks || send_bytes("-", 1);
 	case PACKET_AGAIN:
@@ -289,6 +289,8 @@ void gdb_start(struct vm *vm)
 	if (gdb.wake < 0)
 		fail(EX_OS, errno, NULL, "cannot wait for a debugger");
 	vm->gdb = &gdb;
+	fprintf(stderr, "minivm: waiting for a debugger: gdb -ex 'target remote %s%s'\n",
+		path[0] ? "" : "127.0.0.1:", target);
 	start_thread("the debugger", server_thread, NULL);
 }
 
