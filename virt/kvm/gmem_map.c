@@ -77,11 +77,15 @@ void kvm_gmem_init_mapping(struct inode *inode)
 	mapping_set_release_always(inode->i_mapping);
 }
 
-static void gmem_zero_folio(struct folio *folio)
+/* A new folio, unless the allocator has done so: it takes long. */
+void kvm_gmem_zero_folio(struct folio *folio)
 {
-	unsigned long i;
+	unsigned long i, nr_pages = folio_nr_pages(folio);
 
-	for (i = 0; i < folio_nr_pages(folio); i++)
+	if (want_init_on_alloc(mapping_gfp_mask(folio->mapping)))
+		nr_pages = 0;
+
+	for (i = 0; i < nr_pages; i++)
 		clear_highpage(folio_page(folio, i));
 	kvm_gmem_mark_prepared(folio);
 }
@@ -110,7 +114,7 @@ static struct folio *gmem_fault_folio(struct vm_fault *vmf, vm_fault_t *ret)
 	}
 
 	if (!folio_test_uptodate(folio))
-		gmem_zero_folio(folio);
+		kvm_gmem_zero_folio(folio);
 	return folio;
 }
 

@@ -48,6 +48,7 @@ void kvm_gmem_init_mapping(struct inode *inode);
 bool kvm_gmem_release_folio(struct folio *folio, gfp_t gfp);
 int kvm_gmem_mmap(struct file *file, struct vm_area_struct *vma);
 struct folio *kvm_gmem_add_large_folio(struct inode *inode, pgoff_t index);
+void kvm_gmem_zero_folio(struct folio *folio);
 bool kvm_gmem_is_fixed(struct inode *inode, pgoff_t start, pgoff_t end);
 void kvm_gmem_truncate(struct inode *inode, loff_t offset, loff_t len);
 void kvm_gmem_poison(struct address_space *mapping, struct folio *folio);
@@ -68,6 +69,10 @@ static inline struct folio *kvm_gmem_add_large_folio(struct inode *inode,
 						     pgoff_t index)
 {
 	return NULL;
+}
+
+static inline void kvm_gmem_zero_folio(struct folio *folio)
+{
 }
 
 static inline bool kvm_gmem_is_fixed(struct inode *inode, pgoff_t start,

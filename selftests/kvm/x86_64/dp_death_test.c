@@ -282,6 +282,11 @@ static void expect_dead(struct extra *x)
 	DP_EXPECT(__vcpu_run(vcpu), EIO);
 }
 
+static bool is_large(struct extra *x)
+{
+	return page_flags(x->mfns[BAD]) & KPF_THP;
+}
+
 /* False if there is no large folio where one is wanted. */
 static bool fail_in_use(enum use how, u64 npages, u64 flags)
 {
@@ -290,7 +295,7 @@ static bool fail_in_use(enum use how, u64 npages, u64 flags)
 	int fd;
 
 	extra_create(&x, guest_uses, npages, flags);
-	if (large && !(page_flags(x.mfns[BAD]) & KPF_THP)) {
+	if (large && !is_large(&x)) {
 		extra_destroy(&x);
 		return false;
 	}
@@ -392,29 +397,48 @@ TEST(running)
 }
 
 /* What is in no slot ends no VM, and does not get into one. */
+static void fail_in_no_slot(struct extra *x)
+{
+	DP_EXPECT(delete_slot(x), 0);
+	poison(x->mfns[BAD]);
+	DP_EXPECT(add_slot(x), EHWPOISON);
+	dp_audit(&x->dp);
+
+	/* All but that frame can be had. */
+	DP_EXPECT(__dp_set_slot(&x->dp, DP_FREE_SLOT, KVM_MEM_GUEST_MEMFD,
+				EXTRA_GFN, BAD, x->hva, x->gmem, 0), 0);
+	dp_write_global(&x->dp, use, USE_NONE);
+	dp_run_until(x->dp.vcpus[0], 2);
+	dp_audit(&x->dp);
+}
+
 TEST(slot)
 {
 	struct extra x, other;
 
 	extra_create(&x, guest_uses, SMALL_PAGES, DP_GMEM_FLAGS);
 	extra_create(&other, guest_uses, SMALL_PAGES, DP_GMEM_FLAGS);
-	DP_EXPECT(delete_slot(&x), 0);
-	poison(x.mfns[BAD]);
-	DP_EXPECT(add_slot(&x), EHWPOISON);
-	dp_audit(&x.dp);
-
-	/* All but that frame can be had. */
-	DP_EXPECT(__dp_set_slot(&x.dp, DP_FREE_SLOT, KVM_MEM_GUEST_MEMFD,
-				EXTRA_GFN, BAD, x.hva, x.gmem, 0), 0);
-	dp_write_global(&x.dp, use, USE_NONE);
-	dp_run_until(x.dp.vcpus[0], 2);
-	dp_audit(&x.dp);
+	fail_in_no_slot(&x);
 	extra_destroy(&x);
 
 	dp_write_global(&other.dp, use, USE_TABLE);
 	dp_run_until(other.dp.vcpus[0], 2);
 	dp_audit(&other.dp);
 	extra_destroy(&other);
+}
+
+TEST(slot_of_large_folio)
+{
+	bool large;
+	struct extra x;
+
+	extra_create(&x, guest_uses, LARGE_PAGES, DP_GMEM_FLAGS);
+	large = is_large(&x);
+	if (large)
+		fail_in_no_slot(&x);
+	extra_destroy(&x);
+	if (!large)
+		SKIP(return, "No large folios");
 }
 
 TEST(data_only_in_large_folio)

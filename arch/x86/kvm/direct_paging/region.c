@@ -401,15 +401,46 @@ static struct kvm_dp_region *dp_alloc_region(struct kvm_dp *dp,
 	return region;
 }
 
+static void dp_add_frame(struct kvm_dp_region *region, unsigned long index,
+			 u64 mfn)
+{
+	region->frames[index].ident = mfn;
+	region->min_mfn = min(region->min_mfn, mfn);
+	region->max_mfn = max(region->max_mfn, mfn);
+	dp_hash_frame(region, index);
+}
+
+/*
+ * Add what a folio has from this page on, which has a reference for the first
+ * frame.  Stop before a page that failed: who asks the file for it is told.
+ */
+static unsigned long dp_add_folio(struct kvm_dp_region *region,
+				  unsigned long index, kvm_pfn_t pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+	struct folio *folio = page_folio(page);
+	unsigned long i, n;
+
+	n = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	n = min(n, region->npages - index);
+	for (i = 0; i < n; i++) {
+		if (i && PageHWPoison(pfn_to_page(pfn + i)))
+			break;
+		dp_add_frame(region, index + i, pfn + i);
+	}
+	folio_ref_add(folio, i - 1);
+	return i;
+}
+
 /* Each frame holds a reference of its page: the file may lose its own. */
 static int dp_fill_region(struct kvm_dp_region *region,
 			  struct kvm_memory_slot *slot)
 {
-	unsigned long i;
+	unsigned long i = 0;
 	kvm_pfn_t pfn;
 	int r;
 
-	for (i = 0; i < region->npages; i++) {
+	while (i < region->npages) {
 		r = kvm_gmem_get_pfn(region->dp->kvm, slot, region->base + i,
 				     &pfn, NULL);
 		if (!r && fatal_signal_pending(current)) {
@@ -420,10 +451,7 @@ static int dp_fill_region(struct kvm_dp_region *region,
 			region->npages = i;
 			return r;
 		}
-		region->frames[i].ident = pfn;
-		region->min_mfn = min(region->min_mfn, pfn);
-		region->max_mfn = max(region->max_mfn, pfn);
-		dp_hash_frame(region, i);
+		i += dp_add_folio(region, i, pfn);
 		cond_resched();
 	}
 	return 0;
@@ -458,18 +486,32 @@ static void dp_find_blocks(struct kvm_dp_region *region)
 	}
 }
 
+static bool dp_overlaps_region(struct kvm_dp_region *region,
+			       struct kvm_dp_region *other)
+{
+	unsigned long i;
+
+	if (region->max_mfn < other->min_mfn || region->min_mfn > other->max_mfn)
+		return false;
+
+	for (i = 0; i < region->npages; i++) {
+		if (dp_find_frame(other, kvm_dp_mfn(&region->frames[i])))
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
 /* A frame in two slots would have two types. */
 static bool dp_overlaps(struct kvm_dp *dp, struct kvm_dp_region *region)
 {
-	struct kvm_dp_ref ref;
-	unsigned long i;
-	u64 mfn;
+	struct kvm_dp_region *other;
+	unsigned int i;
 
-	for (i = 0; i < region->npages; i++) {
-		mfn = kvm_dp_mfn(&region->frames[i]);
-		if (kvm_dp_find_unlocked(dp, mfn, &ref))
+	for (i = 0; i < KVM_X86_DP_MAX_SLOTS; i++) {
+		other = kvm_dp_region(dp, i);
+		if (other && dp_overlaps_region(region, other))
 			return true;
-		cond_resched();
 	}
 	return false;
 }
