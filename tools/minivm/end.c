@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "gdb/gdb.h"
-#include "terminal.h"
 
 /* More than the last words take. */
 #define LIMIT_S		5
 
 #define MAX_WORDS	4
+#define MAX_UNDO	4
 
 static bool ending, bounded;
 static int code;
@@ -20,13 +20,29 @@ static struct {
 	void *arg;
 } words[MAX_WORDS];
 static unsigned int nr_words;
+static void (*undo[MAX_UNDO])(void);
+static unsigned int nr_undo;
+
+void end_undo(void (*fn)(void))
+{
+	assert(nr_undo < MAX_UNDO);
+	if (!nr_undo)
+		atexit(end_undo_all);
+	undo[nr_undo++] = fn;
+}
+
+void end_undo_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_undo; i++)
+		undo[i]();
+}
 
 /* Somebody reads neither output nor errors, and a lock is held meanwhile. */
 static void too_late(int sig)
 {
-	terminal_restore();
-	runtime_remove();
-	gdb_remove();
+	end_undo_all();
 	_exit(code);
 }
 

@@ -68,6 +68,12 @@ void end_finish(void) __attribute__((noreturn));
 bool end_is_near(void);
 /* From now on the end comes in bounded time, whoever blocks what. */
 void end_bounded(void);
+/*
+ * What shall not be left behind, whichever way it ends: also called by signal
+ * handlers, and more than once.
+ */
+void end_undo(void (*fn)(void));
+void end_undo_all(void);
 /* In the order in which they are given; four at most. */
 void end_last_words(void (*fn)(void *arg), void *arg);
 #define LAST_WORDS_MS	1000
@@ -140,7 +146,6 @@ struct runtime {
 
 void runtime_check_name(const char *name);
 void runtime_create(const struct runtime *r);
-void runtime_remove(void);
 bool runtime_read(const char *name, struct runtime *r);
 void runtime_each(void (*fn)(const struct runtime *r, void *arg), void *arg);
 

@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gdb/gdb.h"
-#include "terminal.h"
+#include "minivm.h"
 
 static char **again;
 
@@ -26,9 +25,7 @@ void reset_ask(void)
 void reset_now(void)
 {
 	end_begin(EX_OS);
-	terminal_restore();
-	runtime_remove();
-	gdb_remove();
+	end_undo_all();
 	alarm(0);
 	execv("/proc/self/exe", again);
 	warn(errno, "mount /proc", "cannot start the VM again");

@@ -138,6 +138,12 @@ static void write_file(FILE *f, const struct runtime *r)
 	fputc('\n', f);
 }
 
+static void remove_own(void)
+{
+	if (own_path[0] && own_pid == getpid())
+		unlink(own_path);
+}
+
 void runtime_create(const struct runtime *r)
 {
 	char tmp[512], path[512];
@@ -177,13 +183,7 @@ void runtime_create(const struct runtime *r)
 	unlink(tmp);
 	snprintf(own_path, sizeof(own_path), "%s", path);
 	own_pid = getpid();
-	atexit(runtime_remove);
-}
-
-void runtime_remove(void)
-{
-	if (own_path[0] && own_pid == getpid())
-		unlink(own_path);
+	end_undo(remove_own);
 }
 
 static int is_file(const struct dirent *d)

@@ -21,7 +21,7 @@ static bool continued;		/* whoever had it meanwhile has set it up */
 static bool escaped;		/* the last key was Ctrl-A */
 
 /* Of signal handlers too. */
-void terminal_restore(void)
+static void terminal_restore(void)
 {
 	if (raw && tcgetpgrp(STDIN_FILENO) == getpgrp())
 		tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
@@ -85,7 +85,7 @@ bool terminal_open(void)
 	tty = isatty(STDIN_FILENO);
 	if (!tty)
 		return false;
-	atexit(terminal_restore);
+	end_undo(terminal_restore);
 	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
 		signal(deadly[i], die);
 	/* It may become another's between a look at it and its use. */

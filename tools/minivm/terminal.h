@@ -7,8 +7,6 @@
 
 /* True: somebody types, who is not made to wait. */
 bool terminal_open(void);
-/* Before exec, as exit does it by itself. */
-void terminal_restore(void);
 /* True: terminal_read() will not wait; it is not waited for if not wanted. */
 bool terminal_wait(bool wanted, int timeout_ms);
 /* False: there will be no more. */

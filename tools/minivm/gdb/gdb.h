@@ -203,8 +203,6 @@ void stub_ended(struct stub *stub, int code);
 void gdb_listen(const char *where);
 /* Before any vCPU runs. */
 void gdb_start(struct vm *vm);
-/* The socket's name, at the end; in signal handlers too. */
-void gdb_remove(void);
 /* Tells the debugger, if that is to be had soon. */
 void gdb_end(int code);
 

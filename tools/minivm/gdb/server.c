@@ -22,7 +22,7 @@ static int listener = -1, debugger = -1;
 static const char *target;
 static char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
-void gdb_remove(void)
+static void remove_path(void)
 {
 	if (path[0])
 		unlink(path);
@@ -67,7 +67,7 @@ static void listen_path(const char *where)
 	fchmod(listener, 0600);
 	listen_at(where, &address, sizeof(address));
 	strcpy(path, where);
-	atexit(gdb_remove);
+	end_undo(remove_path);
 }
 
 void gdb_listen(const char *where)

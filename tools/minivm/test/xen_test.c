@@ -188,10 +188,6 @@ bool guest_translate(struct vcpu *vcpu, uint64_t va, uint64_t *gpa)
 	return at_va(va, 1);
 }
 
-void runtime_remove(void)
-{
-}
-
 void boot_timer(const char *what)
 {
 }

@@ -571,7 +571,7 @@ static void wait_until_they_run(void)
 
 static void leave_server(void)
 {
-	gdb_remove();
+	end_undo_all();
 	_exit(0);
 }
 

@@ -185,7 +185,7 @@ static void open_socket(struct link *link, const struct link_spec *spec)
 		     "choose another path, or remove what is there" : NULL,
 		     "cannot make socket %s", spec->path);
 	if (!nr_bound)
-		atexit(remove_sockets);
+		end_undo(remove_sockets);
 	strcpy(bound[nr_bound++], spec->path);
 }
 
